@@ -1,1 +1,10 @@
+//! weir lands data in a lake: Kafka topics into Delta tables, every record held against its
+//! registered schema, nothing lost, nothing doubled. `ARCHITECTURE.md` is the map.
 
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod lake;
+pub mod model;
+pub mod schema;
+pub mod shutdown;

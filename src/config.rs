@@ -1,0 +1,221 @@
+//! The validated configuration: what the rest of weir is built from.
+//!
+//! Owns: the settings as typed values, with units resolved. `config::file` reads the raw form,
+//! `config::stream` the streams; every problem is reported at once, with file, line and key.
+//! Does not own: the environment, which arrives as an argument.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::schema::Schema;
+
+/// Everything that `weir run` needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Name of this instance, in the ledger and in logs.
+    pub instance: String,
+    /// The broker; present if a stream has topics.
+    pub kafka: Option<Kafka>,
+    /// Where tables are.
+    pub lake: Lake,
+    /// Where schemas are.
+    pub schemas: Schemas,
+    /// The bytes that the whole process may hold.
+    pub memory_budget: u64,
+    /// Bytes kept of a rejected record.
+    pub max_raw: u64,
+    /// Where HTTP listens.
+    pub http_listen: SocketAddr,
+    /// How long a stop may take.
+    pub shutdown_grace: Duration,
+    /// Log settings.
+    pub log: Log,
+    /// The streams, by name.
+    pub streams: Vec<Arc<Stream>>,
+}
+
+/// `[kafka]`.
+#[derive(Debug, Clone)]
+pub struct Kafka {
+    /// Bootstrap servers.
+    pub brokers: String,
+    /// Consumer group.
+    pub group: String,
+    /// librdkafka properties, secrets resolved. Print only through `Debug` of [`Secret`].
+    pub properties: BTreeMap<String, Secret>,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// `[lake]`.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    /// `file://`, `s3://`, `gs://` or `az://`; ends without a slash.
+    pub url: url::Url,
+    /// Options of the object store, secrets resolved.
+    pub options: BTreeMap<String, Secret>,
+    /// fsync on local disk.
+    pub fsync: bool,
+}
+
+/// `[schemas]`.
+#[derive(Debug, Clone)]
+pub struct Schemas {
+    /// The folder, resolved.
+    pub dir: PathBuf,
+    /// The level between versions.
+    pub compatibility: Compatibility,
+}
+
+/// The registry's compatibility levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Compatibility {
+    None,
+    Backward,
+    BackwardTransitive,
+    Forward,
+    ForwardTransitive,
+    Full,
+    FullTransitive,
+}
+
+/// `[flush]`: when a batch is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flush {
+    /// Age of its oldest record.
+    pub max_age: Duration,
+    /// Rows of a file.
+    pub max_rows: u64,
+    /// Bytes of a file.
+    pub max_bytes: u64,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A `tracing` filter.
+    pub level: String,
+    /// True for JSON lines.
+    pub json: bool,
+}
+
+/// `category`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Category {
+    Profile,
+    Engagement,
+    Other,
+}
+
+/// `unknown_fields`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// A reject.
+    Reject,
+    /// Passed over; syntax and depth are still checked.
+    Ignore,
+}
+
+/// `streams/<name>.toml`, with its schema.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    /// The file's stem; names the tables.
+    pub name: String,
+    /// `source`.
+    pub source: String,
+    /// `object`.
+    pub object: String,
+    /// `category`.
+    pub category: Category,
+    /// The schema in force by the configuration, `[names]` and key marks applied.
+    pub schema: Arc<Schema>,
+    /// Fields of the primary key.
+    pub primary_key: Vec<String>,
+    /// The field that holds the event's time.
+    pub event_time: Option<String>,
+    /// Partition columns of the DLO.
+    pub partition_by: Vec<PartitionBy>,
+    /// What becomes of unknown fields.
+    pub unknown_fields: UnknownFields,
+    /// Kafka's inlet.
+    pub topics: Option<Topics>,
+    /// When batches are cut.
+    pub flush: Flush,
+}
+
+/// One entry of `partition_by`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartitionBy {
+    /// A field as it is.
+    Field(String),
+    /// `day(field)`: adds the date column `<field>_day`.
+    Day(String),
+}
+
+/// `[topics]`.
+#[derive(Debug, Clone)]
+pub struct Topics {
+    /// Which topics.
+    pub select: TopicSelect,
+    /// The payload's format.
+    pub format: PayloadFormat,
+    /// Where a partition without a position begins.
+    pub start: Start,
+    /// What a retention gap does.
+    pub on_gap: OnGap,
+    /// Larger messages are one reject.
+    pub max_message_bytes: u64,
+    /// Longer envelopes are one reject.
+    pub max_records_per_message: u64,
+}
+
+/// `names` or `pattern`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicSelect {
+    /// These topics.
+    Names(Vec<String>),
+    /// Topics that match; begins with `^`.
+    Pattern(String),
+}
+
+/// `format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadFormat {
+    /// One JSON object a message.
+    Json,
+    /// `{"data": [{…}, …]}`.
+    JsonEnvelope,
+}
+
+/// `start`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// The log's start.
+    Earliest,
+    /// The log's end.
+    Latest,
+    /// The first message at or after this time, in milliseconds since the epoch.
+    Timestamp(i64),
+}
+
+/// `on_gap`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnGap {
+    /// The partition stops.
+    Stop,
+    /// The loss is written down and the partition goes on (retention only).
+    Record,
+}

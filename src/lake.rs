@@ -1,0 +1,110 @@
+//! The lake: what weir asks of a table format, and the protocol that lands a batch exactly once.
+//!
+//! Owns: [`LakeTable`] (the contract), `lake::protocol` (the pure judgement of a batch),
+//! `lake::delta` (Delta through `delta_kernel`), `lake::layout` (every path), `lake::verify`.
+//! Does not own: when a batch is cut, or who retries (`pipeline`).
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::model::ledger::{CommitRecord, RejectsFile};
+
+/// A data file that is uploaded and not yet in the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataFile {
+    /// Path relative to the table's root.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Partition column → value as Delta writes it; `None` is null. In the table's order.
+    pub partition_values: Vec<(String, Option<String>)>,
+    /// Delta's statistics JSON (`numRecords`, `minValues`, `maxValues`, `nullCount`).
+    pub stats: String,
+    /// Milliseconds since the epoch.
+    pub modified_ms: i64,
+}
+
+/// What one commit to a DLO holds. Nothing of it is visible before, all of it after.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// Goes into `commitInfo.weir`.
+    pub record: CommitRecord,
+    /// Accepted rows.
+    pub files: Vec<DataFile>,
+    /// `txn` actions: application id → version (the next offset).
+    pub positions: Vec<(String, i64)>,
+    /// Columns that the rows have and an older table may lack; added nullable in this commit.
+    pub schema: Option<arrow::datatypes::SchemaRef>,
+}
+
+/// What a table says at one version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    /// The version.
+    pub version: u64,
+    /// Every `txn` action: application id → version.
+    pub positions: HashMap<String, i64>,
+}
+
+/// The answer to one conditional put. Only `Committed` is a verdict; every other answer, errors
+/// included, is settled by looking at the log ([`LakeTable::view`], [`LakeTable::records_since`]).
+#[derive(Debug)]
+pub enum Answer {
+    /// The commit is version `.0`.
+    Committed(u64),
+    /// That version exists already; it may be ours (a put whose answer was lost and retried).
+    Conflict,
+    /// The put may or may not have happened, or may still happen.
+    Unknown(Error),
+}
+
+/// A DLO, or the contract that any table format keeps for one.
+///
+/// Contract, held by the suite in `tests/lake_contract.rs` for every implementation:
+/// - `view` is at least as new as every commit that was acknowledged before it was called.
+/// - `try_commit(at, ..)` creates version `at` only if it does not exist: of any number of racing
+///   calls for one version at most one is `Committed`.
+/// - a commit is visible whole or not at all.
+/// - `records_since(v)` gives the `commitInfo.weir` of each version in `(v, newest]`, in order,
+///   `None` for a commit of another program.
+#[async_trait]
+pub trait LakeTable: Send + Sync + std::fmt::Debug {
+    /// The newest version of the table.
+    async fn view(&self) -> Result<View, Error>;
+
+    /// The records of the versions in `(after, newest]`, ascending.
+    async fn records_since(&self, after: u64) -> Result<Vec<(u64, Option<CommitRecord>)>, Error>;
+
+    /// Tries to put `commit` as version `at`, which is one above a view that was looked at.
+    async fn try_commit(&self, at: u64, commit: &Commit) -> Answer;
+
+    /// Rolls the rejects table forward to everything that this table's commits name.
+    /// Returns the version of this table that the rejects table now follows to.
+    async fn follow_rejects(&self) -> Result<u64, Error>;
+
+    /// Makes the text of a schema version known in the table (created if absent) before the first
+    /// commit that uses it.
+    async fn publish_schema(&self, version: u32, text: &str) -> Result<(), Error>;
+
+    /// The text of a schema version that the table knows.
+    async fn schema_text(&self, version: u32) -> Result<Option<String>, Error>;
+
+    /// Upkeep that is off the commit path: checkpoint, checksum. Errors are the caller's to log.
+    async fn upkeep(&self) -> Result<(), Error>;
+}
+
+/// A batch ready to be committed: what it claims, and the files that are uploaded for it.
+#[derive(Debug, Clone)]
+pub struct ReadyBatch {
+    /// The batch's id.
+    pub batch: Uuid,
+    /// The commit that would land it.
+    pub commit: Commit,
+    /// Rejects files, uploaded; also named in the record.
+    pub rejects: Vec<RejectsFile>,
+}

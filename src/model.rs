@@ -1,0 +1,6 @@
+//! The vocabulary: what passes between the stages, without any I/O.
+
+pub mod ledger;
+pub mod position;
+pub mod raw;
+pub mod reject;
