@@ -6,5 +6,6 @@ pub mod config;
 pub mod error;
 pub mod lake;
 pub mod model;
+pub mod pipeline;
 pub mod schema;
 pub mod shutdown;
