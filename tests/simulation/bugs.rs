@@ -1,0 +1,132 @@
+//! The planted bugs: each a variant of the judgement, the table, the instance or the vacuum.
+
+use std::time::Duration;
+
+use weir::lake::View;
+use weir::lake::protocol::{Claim, Judge, Moved, Verdict, judge};
+use weir::model::ledger::CommitRecord;
+
+use crate::world::RETENTION;
+
+/// What is wrong with the protocol in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// Nothing.
+    None,
+    /// A batch is committed as soon as one of its partitions follows on.
+    PartitionsOneByOne,
+    /// Our batch id is not looked for.
+    NoBatchId,
+    /// The rejects table gets its files before the data is committed.
+    RejectsFirst,
+    /// No starting point is committed.
+    NoStartingPoint,
+    /// Rows of an older schema version are committed.
+    OlderSchema,
+    /// The vacuum makes no commit of its own.
+    VacuumWithoutCommit,
+    /// Files of any age are committed.
+    OldUploads,
+    /// A conflict is taken for a loss: the batch is dropped and the instance reads on.
+    ConflictIsLoss,
+    /// A put without an answer is taken for done.
+    UnknownIsSuccess,
+    /// Positions of an earlier view are judged with a newer version.
+    StaleView,
+    /// The rejects table is rolled forward without a conditional put.
+    BlindFollow,
+    /// A batch that ends where the table is counts as committed, whoever did it.
+    EndIsEnough,
+}
+
+impl Bug {
+    pub const PLANTED: [Bug; 12] = [
+        Bug::PartitionsOneByOne,
+        Bug::NoBatchId,
+        Bug::RejectsFirst,
+        Bug::NoStartingPoint,
+        Bug::OlderSchema,
+        Bug::VacuumWithoutCommit,
+        Bug::OldUploads,
+        Bug::ConflictIsLoss,
+        Bug::UnknownIsSuccess,
+        Bug::StaleView,
+        Bug::BlindFollow,
+        Bug::EndIsEnough,
+    ];
+
+    pub fn judge(self) -> Judge {
+        match self {
+            Bug::PartitionsOneByOne => one_by_one,
+            Bug::NoBatchId => no_batch_id,
+            Bug::NoStartingPoint => no_starting_point,
+            Bug::OlderSchema => older_schema,
+            Bug::ConflictIsLoss => conflict_is_loss,
+            Bug::EndIsEnough => end_is_enough,
+            _ => judge,
+        }
+    }
+
+    pub fn upload_age_max(self) -> Duration {
+        match self {
+            Bug::OldUploads => Duration::from_secs(u32::MAX.into()),
+            _ => RETENTION / 2,
+        }
+    }
+}
+
+type Seen<'a> = &'a [(u64, Option<CommitRecord>)];
+
+fn commit(view: &View) -> Verdict {
+    Verdict::Commit {
+        at: view.version + 1,
+    }
+}
+
+fn one_by_one(claim: &Claim, view: &View, seen: Seen<'_>) -> Verdict {
+    match judge(claim, view, seen) {
+        Verdict::Fenced { moved } if moved.len() < claim.ranges.len() => commit(view),
+        verdict => verdict,
+    }
+}
+
+fn no_batch_id(claim: &Claim, view: &View, _: Seen<'_>) -> Verdict {
+    judge(claim, view, &[])
+}
+
+fn no_starting_point(claim: &Claim, view: &View, seen: Seen<'_>) -> Verdict {
+    match judge(claim, view, seen) {
+        Verdict::Fenced { moved } if moved.iter().all(|m| m.found.is_none()) => commit(view),
+        verdict => verdict,
+    }
+}
+
+fn older_schema(claim: &Claim, view: &View, seen: Seen<'_>) -> Verdict {
+    match judge(claim, view, seen) {
+        Verdict::SchemaBehind { .. } => commit(view),
+        verdict => verdict,
+    }
+}
+
+fn conflict_is_loss(claim: &Claim, view: &View, seen: Seen<'_>) -> Verdict {
+    if seen.is_empty() {
+        return judge(claim, view, seen);
+    }
+    let moved = claim.ranges.iter().map(|range| Moved {
+        partition: range.partition.clone(),
+        expected: range.from,
+        found: view.positions.get(&range.app_id).copied(),
+    });
+    Verdict::Fenced {
+        moved: moved.collect(),
+    }
+}
+
+fn end_is_enough(claim: &Claim, view: &View, seen: Seen<'_>) -> Verdict {
+    let mut ranges = claim.ranges.iter();
+    if ranges.any(|range| view.positions.get(&range.app_id) == Some(&range.to)) {
+        let version = view.version;
+        return Verdict::AlreadyCommitted { version };
+    }
+    judge(claim, view, seen)
+}

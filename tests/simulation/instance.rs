@@ -1,0 +1,422 @@
+//! An instance of the daemon, reduced to what the protocol sees: it reads what it owns, decodes,
+//! uploads, and lands through the real committer. And the vacuum.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand::Rng;
+use weir::clock::Micros;
+use weir::lake::protocol::resolve_start;
+use weir::lake::{Answer, Commit, DataFile, LakeTable, ReadyBatch};
+use weir::model::ledger::{CommitRecord, Cut, RECORD_VERSION, RangeRecord, RejectsFile, Role};
+use weir::model::position::{SourceId, SourcePartition};
+use weir::pipeline::commit::{Committer, Landing};
+use weir::shutdown;
+
+use crate::bugs::Bug;
+use crate::table::SimTable;
+use crate::world::{Held, RETENTION, Shared, Stored, World, give_way, pause};
+
+pub fn partition(n: i32) -> SourcePartition {
+    SourcePartition {
+        source_id: SourceId::kafka("c", "t", 1),
+        partition: n,
+    }
+}
+
+struct Instance {
+    id: usize,
+    world: Shared,
+    table: Arc<SimTable>,
+    committer: Committer,
+    /// The schema version that it decodes with.
+    schema: u32,
+}
+
+/// What a batch's rows and rejects are, before they are files.
+#[derive(Default)]
+struct Open {
+    ranges: Vec<RangeRecord>,
+    rows: Vec<(i32, i64)>,
+    rejects: Vec<(i32, i64)>,
+}
+
+/// What becomes of the instance's positions after a batch.
+enum After {
+    Advance,
+    ReadAgain,
+    DecodeAgain(u32),
+    /// The committer gave up, which nothing in the simulation is a reason for.
+    Stop,
+}
+
+/// Runs until it is dropped, or the world is calm and all that it owns is settled.
+pub async fn instance(world: Shared, id: usize) {
+    let table = Arc::new(SimTable::new(world.clone()));
+    let (trigger, shutdown) = shutdown::channel();
+    let (committer, schema) = {
+        let mut world = world.lock();
+        let newest = world.newest_schema;
+        let schema = world.rng.random_range(1..=newest);
+        let seed = world.rng.random();
+        let committer = Committer::new(table.clone(), world.clock.clone(), shutdown, seed)
+            .with_judge(world.bug.judge())
+            .with_upload_age_max(world.bug.upload_age_max());
+        (committer, schema)
+    };
+    committer.know_schema(schema, schema.to_string());
+    let mut instance = Instance {
+        id,
+        world,
+        table,
+        committer,
+        schema,
+    };
+    while !instance.assignment().await {}
+    drop(trigger);
+}
+
+impl Instance {
+    /// From one assignment to the next; true at the end of all.
+    async fn assignment(&mut self) -> bool {
+        let owned = self.world.lock().owned(self.id);
+        let Some(mut positions) = self.start(&owned).await else {
+            return true;
+        };
+        loop {
+            give_way(&self.world).await;
+            if self.world.lock().owned(self.id) != owned {
+                return false;
+            }
+            if self.world.lock().mishap(60) {
+                self.job().await;
+                continue;
+            }
+            let open = read(&mut self.world.lock(), &positions, self.schema);
+            if open.ranges.is_empty() {
+                if self.is_settled().await {
+                    return true;
+                }
+                continue;
+            }
+            let ends: Vec<_> = open.ranges.iter().map(|r| (r.partition, r.to)).collect();
+            match self.land(open).await {
+                After::Advance => positions.extend(ends),
+                After::ReadAgain => return false,
+                After::DecodeAgain(version) => {
+                    if let Ok(Some(text)) = self.table.schema_text(version).await {
+                        self.committer.know_schema(version, text);
+                    } else {
+                        let what = format!("schema {version} is in force without its text");
+                        self.world.lock().fault = Some(what);
+                    }
+                    self.schema = version;
+                }
+                After::Stop => return true,
+            }
+        }
+    }
+
+    /// The positions of what is owned, with starting points where there are none.
+    async fn start(&self, owned: &[i32]) -> Option<BTreeMap<i32, i64>> {
+        let wanted: Vec<_> = {
+            let world = self.world.lock();
+            let at = |n: i32| {
+                if world.latest {
+                    world.ends[n as usize]
+                } else {
+                    0
+                }
+            };
+            owned.iter().map(|n| (partition(*n), at(*n))).collect()
+        };
+        pause(&self.world).await;
+        if self.world.lock().bug == Bug::NoStartingPoint {
+            let view = loop {
+                if let Ok(view) = self.table.view().await {
+                    break view;
+                }
+            };
+            let start = resolve_start(&view, &wanted);
+            let all = start.known.into_iter().chain(start.missing);
+            return Some(all.map(|(p, at)| (p.partition, at)).collect());
+        }
+        let mut record = self.record(Role::Data, None);
+        let ranges = wanted.iter();
+        record.ranges = ranges
+            .map(|(partition, at)| RangeRecord::starting_point("t", partition, *at))
+            .collect();
+        match self.committer.start(&record).await {
+            Ok(positions) => Some(
+                positions
+                    .into_iter()
+                    .map(|(p, at)| (p.partition, at))
+                    .collect(),
+            ),
+            Err(error) => {
+                self.world.lock().fault = Some(format!("no start: {error}"));
+                None
+            }
+        }
+    }
+
+    /// A job of a few records that lands whole. It is told to be done only if it landed; one that
+    /// dies with its instance is not taken up again.
+    async fn job(&self) {
+        let (id, len) = {
+            let mut world = self.world.lock();
+            (
+                -(world.new_id().as_u128() as i32),
+                world.rng.random_range(1..4),
+            )
+        };
+        let source_id = SourceId::bulk(&id.to_string());
+        let job = SourcePartition {
+            source_id,
+            partition: 0,
+        };
+        loop {
+            let range = RangeRecord {
+                to: len,
+                read: len,
+                accepted: len,
+                ..RangeRecord::starting_point("f", &job, 0)
+            };
+            let open = Open {
+                ranges: vec![range],
+                rows: (0..len).map(|n| (id, n)).collect(),
+                rejects: Vec::new(),
+            };
+            if let After::Advance = self.land(open).await {
+                self.world.lock().jobs_done.push(id);
+                return;
+            }
+            give_way(&self.world).await;
+            if self.world.lock().calm {
+                return;
+            }
+        }
+    }
+
+    async fn land(&self, open: Open) -> After {
+        let mut record = self.record(Role::Data, Some(self.schema));
+        record.ranges.clone_from(&open.ranges);
+        let (batch, landing) = loop {
+            let (batch, uploaded_at) = self.upload(&open, record.clone()).await;
+            match self.committer.land_uploaded(&batch, uploaded_at).await {
+                Landing::UploadAgain => {}
+                landing => break (batch, landing),
+            }
+        };
+        let in_log = matches!(
+            landing,
+            Landing::Committed { .. } | Landing::AlreadyCommitted { .. }
+        );
+        let drops = {
+            let mut world = self.world.lock();
+            world.said.push((batch.batch, in_log));
+            if matches!(landing, Landing::GaveUp(_)) {
+                world.fault = Some(format!("{landing:?}"));
+            }
+            world.bug == Bug::ConflictIsLoss
+        };
+        pause(&self.world).await;
+        match landing {
+            Landing::Committed { .. } | Landing::AlreadyCommitted { .. } => {
+                // It may fail: whoever comes next rolls the table forward.
+                let _ = self.table.follow_rejects().await;
+                After::Advance
+            }
+            Landing::Fenced { .. } if drops => After::Advance,
+            Landing::Fenced { .. } | Landing::UploadAgain => After::ReadAgain,
+            Landing::SchemaBehind { table, .. } => After::DecodeAgain(table),
+            Landing::GaveUp(_) => After::Stop,
+        }
+    }
+
+    /// Writes the files of a batch; also tells when the first was begun.
+    async fn upload(&self, open: &Open, record: CommitRecord) -> (ReadyBatch, Micros) {
+        let uploaded_at = self.world.lock().clock.now();
+        let mut commit = Commit {
+            positions: Vec::new(),
+            record,
+            files: Vec::new(),
+            schema: None,
+        };
+        for range in &open.ranges {
+            if range.source_id.as_kafka().is_some() {
+                let app_id = range.source_partition().app_id();
+                commit.positions.push((app_id, range.to));
+            }
+        }
+        let cut = open.rows.len() / 2;
+        let (some, others) = open.rows.split_at(cut);
+        for rows in [some, others].into_iter().filter(|rows| !rows.is_empty()) {
+            let path = self.store(rows);
+            commit.files.push(DataFile {
+                path,
+                size: 1,
+                rows: rows.len() as u64,
+                partition_values: Vec::new(),
+                stats: String::new(),
+                modified_ms: uploaded_at.0 / 1000,
+            });
+            pause(&self.world).await;
+        }
+        if !open.rejects.is_empty() {
+            let path = self.store(&open.rejects);
+            let rows = open.rejects.len() as i64;
+            commit.record.rejects.push(RejectsFile {
+                path,
+                size: 1,
+                rows,
+            });
+            pause(&self.world).await;
+        }
+        let batch = ReadyBatch {
+            batch: commit.record.batch,
+            rejects: commit.record.rejects.clone(),
+            commit,
+        };
+        (batch, uploaded_at)
+    }
+
+    fn store(&self, rows: &[(i32, i64)]) -> String {
+        let mut world = self.world.lock();
+        let path = format!("{:x}", world.new_id().as_u128());
+        let at = world.clock.now();
+        let rows = rows.to_vec();
+        world.store.insert(path.clone(), Stored { rows, at });
+        path
+    }
+
+    fn record(&self, role: Role, schema: Option<u32>) -> CommitRecord {
+        record(self.world.lock().new_id(), role, schema)
+    }
+
+    /// True once the world is calm and the rejects table follows.
+    async fn is_settled(&self) -> bool {
+        if !self.world.lock().calm {
+            return false;
+        }
+        let followed = self.table.follow_rejects().await.ok();
+        followed == Some(self.world.lock().log.len() as u64)
+    }
+}
+
+fn record(batch: uuid::Uuid, role: Role, schema: Option<u32>) -> CommitRecord {
+    CommitRecord {
+        version: RECORD_VERSION,
+        role,
+        batch,
+        instance: String::new(),
+        cut: Some(Cut::Age),
+        schema,
+        ranges: Vec::new(),
+        rejects: Vec::new(),
+        job: None,
+        reason: None,
+    }
+}
+
+/// Reads a few messages of each partition, and decodes them.
+fn read(world: &mut World, positions: &BTreeMap<i32, i64>, schema: u32) -> Open {
+    let mut open = Open::default();
+    for (n, from) in positions {
+        let to = world.ends[*n as usize].min(from + world.rng.random_range(0..5));
+        // Once it is calm, all must be read, and not only what chance takes.
+        let to = if world.calm {
+            world.ends[*n as usize]
+        } else {
+            to
+        };
+        if *from >= to {
+            continue;
+        }
+        let mut range = RangeRecord {
+            to,
+            ..RangeRecord::starting_point("t", &partition(*n), *from)
+        };
+        for offset in *from..to {
+            range.read += 1;
+            match World::held(*n, offset, schema) {
+                Held::Row => {
+                    range.accepted += 1;
+                    open.rows.push((*n, offset));
+                }
+                Held::Reject => {
+                    range.rejected += 1;
+                    open.rejects.push((*n, offset));
+                }
+                Held::Skip => {
+                    range.skipped += 1;
+                    let ranges = range.skip_ranges.entry("tombstone".to_owned());
+                    ranges.or_default().push([offset, offset + 1]);
+                }
+                Held::Hole => {
+                    range.read -= 1;
+                    range.holes += 1;
+                    range.hole_ranges.push([offset, offset + 1]);
+                }
+            }
+        }
+        open.ranges.push(range);
+    }
+    open
+}
+
+/// Removes old files that no commit names, until the world is calm.
+pub async fn vacuum(world: Shared) {
+    let table = SimTable::new(world.clone());
+    while !world.lock().calm {
+        give_way(&world).await;
+        if !world.lock().mishap(100) {
+            continue;
+        }
+        // Before the commit: however long the vacuum freezes after it, a file that was young
+        // enough to be committed then is not taken.
+        let now = world.lock().clock.now();
+        let oldest = Micros(now.0 - RETENTION.as_micros() as i64);
+        let without_commit = world.lock().bug == Bug::VacuumWithoutCommit;
+        if !without_commit && !fence(&world, &table).await {
+            continue;
+        }
+        pause(&world).await;
+        let orphans: Vec<String> = {
+            let world = world.lock();
+            let is_named = |path: &String| {
+                world.log.iter().any(|commit| {
+                    commit.files.iter().any(|file| file.path == *path)
+                        || commit.record.rejects.iter().any(|file| file.path == *path)
+                })
+            };
+            let old = world.store.iter().filter(|(_, stored)| stored.at < oldest);
+            old.map(|(path, _)| path)
+                .filter(|path| !is_named(path))
+                .cloned()
+                .collect()
+        };
+        for path in orphans {
+            pause(&world).await;
+            let mut world = world.lock();
+            world.store.remove(&path);
+            world.vacuumed += 1;
+        }
+    }
+}
+
+/// A commit of the vacuum's own, with which every put in flight conflicts.
+async fn fence(world: &Shared, table: &SimTable) -> bool {
+    let Ok(view) = table.view().await else {
+        return false;
+    };
+    let batch = world.lock().new_id();
+    let commit = Commit {
+        record: record(batch, Role::Maintain, None),
+        files: Vec::new(),
+        positions: Vec::new(),
+        schema: None,
+    };
+    let answer = table.try_commit(view.version + 1, &commit).await;
+    matches!(answer, Answer::Committed(_))
+}

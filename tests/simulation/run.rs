@@ -1,0 +1,152 @@
+//! One seed: polls the tasks in random order, and crashes, freezes and moves them about.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rand::Rng;
+use weir::model::position::APP_ID_SCHEMA;
+
+use crate::bugs::Bug;
+use crate::instance::{instance, vacuum};
+use crate::laws;
+use crate::world::{Shared, World};
+
+/// Steps with mishaps.
+const WILD_STEPS: u64 = 400;
+/// Steps by which all must have settled.
+const STEPS_MAX: u64 = 4_000;
+const SCHEMAS_MAX: u32 = 3;
+
+/// What happened in a run; for the check that anything does.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub steps: u64,
+    pub commits: u64,
+    pub batches_fenced: u64,
+    pub crashes: u64,
+    pub freezes: u64,
+    pub late_puts_landed: u64,
+    pub files_vacuumed: u64,
+    pub schemas_raised: u64,
+    pub jobs_done: u64,
+}
+
+struct Task {
+    future: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// The instance, or `None` for the vacuum.
+    instance: Option<usize>,
+    frozen_until: u64,
+}
+
+impl Task {
+    fn new(world: &Shared, instance_id: Option<usize>) -> Self {
+        let world = world.clone();
+        let future: Pin<Box<dyn Future<Output = ()>>> = match instance_id {
+            Some(id) => Box::pin(instance(world, id)),
+            None => Box::pin(vacuum(world)),
+        };
+        Self {
+            future: Some(future),
+            instance: instance_id,
+            frozen_until: 0,
+        }
+    }
+}
+
+/// Runs a seed to its end and holds it against the laws.
+pub fn run(seed: u64, bug: Bug) -> Result<Seen, String> {
+    let world = Arc::new(Mutex::new(World::new(seed, bug)));
+    let instances = world.lock().rng.random_range(2..=3);
+    let ids = (0..instances).map(Some).chain([None]);
+    let mut tasks: Vec<Task> = ids.map(|id| Task::new(&world, id)).collect();
+    let mut seen = Seen::default();
+    while tasks.iter().any(|task| task.future.is_some()) {
+        seen.steps += 1;
+        if seen.steps > STEPS_MAX {
+            return Err("it does not come to an end".to_owned());
+        }
+        pass_time(&world, instances, &mut seen);
+        let chosen = world.lock().rng.random_range(0..tasks.len());
+        let task = &mut tasks[chosen];
+        if seen.steps < WILD_STEPS {
+            upset(&world, task, &mut seen);
+            if task.frozen_until > seen.steps {
+                continue;
+            }
+        }
+        let Some(future) = &mut task.future else {
+            continue;
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        if future.as_mut().poll(&mut context).is_ready() {
+            task.future = None;
+        }
+    }
+    let world = world.lock();
+    laws::check(&world)?;
+    seen.commits = world.log.len() as u64;
+    seen.batches_fenced = world.said.iter().filter(|(_, in_log)| !in_log).count() as u64;
+    seen.files_vacuumed = world.vacuumed;
+    seen.jobs_done = world.jobs_done.len() as u64;
+    let positions = world.log.iter().flat_map(|commit| &commit.positions);
+    seen.schemas_raised = positions.filter(|(id, _)| id == APP_ID_SCHEMA).count() as u64;
+    Ok(seen)
+}
+
+/// What goes on without the instances: time, producers, the group, puts on their way.
+fn pass_time(world: &Shared, instances: usize, seen: &mut Seen) {
+    let mut world = world.lock();
+    let world = &mut *world;
+    world.step = seen.steps;
+    let pause_ms = world.rng.random_range(0..1_000);
+    world.clock.advance(Duration::from_millis(pause_ms));
+    let before = world.log.len();
+    world.arrive(seen.steps >= WILD_STEPS);
+    seen.late_puts_landed += (world.log.len() - before) as u64;
+    if seen.steps == WILD_STEPS {
+        world.calm = true;
+        // Every partition has one owner again.
+        for owners in &mut world.owners {
+            *owners = 1 << world.rng.random_range(0..instances);
+        }
+    }
+    let partition = world.rng.random_range(0..world.ends.len());
+    if world.mishap(60) {
+        world.ends[partition] += world.rng.random_range(1..4);
+    }
+    if world.mishap(25) {
+        let new = 1 << world.rng.random_range(0..instances);
+        // The old owner may not know yet.
+        let old = world.owners[partition];
+        let keeps = world.rng.random_bool(0.4);
+        world.owners[partition] = if keeps { old | new } else { new };
+    }
+    if world.mishap(8) && world.newest_schema < SCHEMAS_MAX {
+        world.newest_schema += 1;
+    }
+    if world.mishap(10) {
+        let pause_s = world.rng.random_range(20..150);
+        world.clock.advance(Duration::from_secs(pause_s));
+    }
+}
+
+/// Crashes or freezes a task where it stands.
+fn upset(world: &Shared, task: &mut Task, seen: &mut Seen) {
+    let (crashes, freezes) = {
+        let mut world = world.lock();
+        (world.mishap(12), world.mishap(12))
+    };
+    if crashes {
+        seen.crashes += 1;
+        task.future = None;
+        *task = Task::new(world, task.instance);
+    }
+    if freezes {
+        seen.freezes += 1;
+        let steps = world.lock().rng.random_range(5..120);
+        task.frozen_until = seen.steps + steps;
+    }
+}
