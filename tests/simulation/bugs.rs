@@ -37,10 +37,12 @@ pub enum Bug {
     BlindFollow,
     /// A batch that ends where the table is counts as committed, whoever did it.
     EndIsEnough,
+    /// A batch that is landed again is looked for only in what is new since then.
+    ForgottenLook,
 }
 
 impl Bug {
-    pub const PLANTED: [Bug; 12] = [
+    pub const PLANTED: [Bug; 13] = [
         Bug::PartitionsOneByOne,
         Bug::NoBatchId,
         Bug::RejectsFirst,
@@ -53,6 +55,7 @@ impl Bug {
         Bug::StaleView,
         Bug::BlindFollow,
         Bug::EndIsEnough,
+        Bug::ForgottenLook,
     ];
 
     pub fn judge(self) -> Judge {

@@ -11,11 +11,11 @@ use weir::lake::{Answer, Commit, DataFile, LakeTable, ReadyBatch};
 use weir::model::ledger::{CommitRecord, Cut, RECORD_VERSION, RangeRecord, RejectsFile, Role};
 use weir::model::position::{SourceId, SourcePartition};
 use weir::pipeline::commit::{Committer, Landing};
-use weir::shutdown;
+use weir::shutdown::{self, Phase, Trigger};
 
 use crate::bugs::Bug;
 use crate::table::SimTable;
-use crate::world::{Held, RETENTION, Shared, Stored, World, give_way, pause};
+use crate::world::{Held, RETENTION, Shared, Stored, World, Yield, give_way, pause};
 
 pub fn partition(n: i32) -> SourcePartition {
     SourcePartition {
@@ -29,6 +29,7 @@ struct Instance {
     world: Shared,
     table: Arc<SimTable>,
     committer: Committer,
+    trigger: Trigger,
     /// The schema version that it decodes with.
     schema: u32,
 }
@@ -46,73 +47,92 @@ enum After {
     Advance,
     ReadAgain,
     DecodeAgain(u32),
-    /// The committer gave up, which nothing in the simulation is a reason for.
+    /// The stop was abandoned.
     Stop,
+}
+
+/// How an assignment ends.
+enum End {
+    Rebalance,
+    Stop,
+    /// All that is owned is settled, and the world is calm.
+    Settled,
 }
 
 /// Runs until it is dropped, or the world is calm and all that it owns is settled.
 pub async fn instance(world: Shared, id: usize) {
+    // One that stops in time is started again.
+    while !process(world.clone(), id).await {}
+}
+
+/// One life; true if it ended with all settled.
+async fn process(world: Shared, id: usize) -> bool {
     let table = Arc::new(SimTable::new(world.clone()));
-    let (trigger, shutdown) = shutdown::channel();
-    let (committer, schema) = {
+    let schema = {
         let mut world = world.lock();
         let newest = world.newest_schema;
-        let schema = world.rng.random_range(1..=newest);
-        let seed = world.rng.random();
-        let committer = Committer::new(table.clone(), world.clock.clone(), shutdown, seed)
-            .with_judge(world.bug.judge())
-            .with_upload_age_max(world.bug.upload_age_max());
-        (committer, schema)
+        world.rng.random_range(1..=newest)
     };
+    let (committer, trigger) = committer(&world, &table);
     committer.know_schema(schema, schema.to_string());
     let mut instance = Instance {
         id,
         world,
         table,
         committer,
+        trigger,
         schema,
     };
-    while !instance.assignment().await {}
-    drop(trigger);
+    loop {
+        match instance.assignment().await {
+            End::Rebalance => {}
+            End::Stop => return false,
+            End::Settled => return true,
+        }
+    }
+}
+
+fn committer(world: &Shared, table: &Arc<SimTable>) -> (Committer, Trigger) {
+    let (trigger, shutdown) = shutdown::channel();
+    let mut world = world.lock();
+    let seed = world.rng.random();
+    let committer = Committer::new(table.clone(), world.clock.clone(), shutdown, seed)
+        .with_judge(world.bug.judge())
+        .with_upload_age_max(world.bug.upload_age_max());
+    (committer, trigger)
 }
 
 impl Instance {
-    /// From one assignment to the next; true at the end of all.
-    async fn assignment(&mut self) -> bool {
+    /// From one assignment to the next.
+    async fn assignment(&mut self) -> End {
         let owned = self.world.lock().owned(self.id);
         let Some(mut positions) = self.start(&owned).await else {
-            return true;
+            return End::Stop;
         };
         loop {
             give_way(&self.world).await;
             if self.world.lock().owned(self.id) != owned {
-                return false;
+                return End::Rebalance;
             }
             if self.world.lock().mishap(60) {
-                self.job().await;
+                if !self.job().await {
+                    return End::Stop;
+                }
                 continue;
             }
             let open = read(&mut self.world.lock(), &positions, self.schema);
             if open.ranges.is_empty() {
                 if self.is_settled().await {
-                    return true;
+                    return End::Settled;
                 }
                 continue;
             }
             let ends: Vec<_> = open.ranges.iter().map(|r| (r.partition, r.to)).collect();
             match self.land(open).await {
                 After::Advance => positions.extend(ends),
-                After::ReadAgain => return false,
-                After::DecodeAgain(version) => {
-                    if let Ok(Some(text)) = self.table.schema_text(version).await {
-                        self.committer.know_schema(version, text);
-                    } else {
-                        let what = format!("schema {version} is in force without its text");
-                        self.world.lock().fault = Some(what);
-                    }
-                    self.schema = version;
-                }
-                After::Stop => return true,
+                After::ReadAgain => return End::Rebalance,
+                After::DecodeAgain(version) => self.load_schema(version).await,
+                After::Stop => return End::Stop,
             }
         }
     }
@@ -160,9 +180,20 @@ impl Instance {
         }
     }
 
+    /// Takes up the version that the table says is in force.
+    async fn load_schema(&mut self, version: u32) {
+        if let Ok(Some(text)) = self.table.schema_text(version).await {
+            self.committer.know_schema(version, text);
+        } else {
+            let what = format!("schema {version} is in force without its text");
+            self.world.lock().fault = Some(what);
+        }
+        self.schema = version;
+    }
+
     /// A job of a few records that lands whole. It is told to be done only if it landed; one that
-    /// dies with its instance is not taken up again.
-    async fn job(&self) {
+    /// dies with its instance is not taken up again. False if the process is to stop.
+    async fn job(&mut self) -> bool {
         let (id, len) = {
             let mut world = self.world.lock();
             (
@@ -187,25 +218,39 @@ impl Instance {
                 rows: (0..len).map(|n| (id, n)).collect(),
                 rejects: Vec::new(),
             };
-            if let After::Advance = self.land(open).await {
-                self.world.lock().jobs_done.push(id);
-                return;
-            }
-            give_way(&self.world).await;
-            if self.world.lock().calm {
-                return;
+            match self.land(open).await {
+                After::Advance => {
+                    self.world.lock().jobs_done.push(id);
+                    return true;
+                }
+                // A job has no positions that could have moved.
+                After::ReadAgain => give_way(&self.world).await,
+                After::DecodeAgain(version) => self.load_schema(version).await,
+                After::Stop => return false,
             }
         }
     }
 
-    async fn land(&self, open: Open) -> After {
+    async fn land(&mut self, open: Open) -> After {
         let mut record = self.record(Role::Data, Some(self.schema));
         record.ranges.clone_from(&open.ranges);
-        let (batch, landing) = loop {
-            let (batch, uploaded_at) = self.upload(&open, record.clone()).await;
-            match self.committer.land_uploaded(&batch, uploaded_at).await {
-                Landing::UploadAgain => {}
-                landing => break (batch, landing),
+        let (mut batch, mut uploaded_at) = self.upload(&open, record.clone()).await;
+        let landing = loop {
+            let landing = self.landing(&batch, uploaded_at).await;
+            let mut world = self.world.lock();
+            *world.landings.entry(name(landing.as_ref())).or_default() += 1;
+            drop(world);
+            match landing {
+                Some(Landing::UploadAgain) => {
+                    (batch, uploaded_at) = self.upload(&open, record.clone()).await;
+                }
+                Some(landing) => break landing,
+                None if self.world.lock().bug == Bug::ForgottenLook => {
+                    (self.committer, self.trigger) = committer(&self.world, &self.table);
+                    self.committer
+                        .know_schema(self.schema, self.schema.to_string());
+                }
+                None => {}
             }
         };
         let in_log = matches!(
@@ -214,9 +259,9 @@ impl Instance {
         );
         let drops = {
             let mut world = self.world.lock();
-            world.said.push((batch.batch, in_log));
-            if matches!(landing, Landing::GaveUp(_)) {
-                world.fault = Some(format!("{landing:?}"));
+            // Of one that was given up nothing is known.
+            if !matches!(landing, Landing::GaveUp(_)) {
+                world.said.push((batch.batch, in_log));
             }
             world.bug == Bug::ConflictIsLoss
         };
@@ -232,6 +277,31 @@ impl Instance {
             Landing::SchemaBehind { table, .. } => After::DecodeAgain(table),
             Landing::GaveUp(_) => After::Stop,
         }
+    }
+
+    /// Lands a batch, or is called off on the way (`None`); now and then the process is told to
+    /// leave at once.
+    async fn landing(&self, batch: &ReadyBatch, uploaded_at: Micros) -> Option<Landing> {
+        let landing = self.committer.land_uploaded(batch, uploaded_at);
+        let (called_off, abandoned, after) = {
+            let mut world = self.world.lock();
+            let after = world.rng.random_range(0..12);
+            (world.mishap(60), world.mishap(20), after)
+        };
+        if !called_off && !abandoned {
+            return Some(landing.await);
+        }
+        tokio::pin!(landing);
+        tokio::select! {
+            biased;
+            landing = &mut landing => return Some(landing),
+            () = Yield(after) => {}
+        }
+        if called_off {
+            return None;
+        }
+        self.trigger.advance(Phase::Abandoned);
+        Some(landing.await)
     }
 
     /// Writes the files of a batch; also tells when the first was begun.
@@ -301,6 +371,18 @@ impl Instance {
         }
         let followed = self.table.follow_rejects().await.ok();
         followed == Some(self.world.lock().log.len() as u64)
+    }
+}
+
+fn name(landing: Option<&Landing>) -> &'static str {
+    match landing {
+        None => "called off",
+        Some(Landing::Committed { .. }) => "committed",
+        Some(Landing::AlreadyCommitted { .. }) => "already committed",
+        Some(Landing::Fenced { .. }) => "fenced",
+        Some(Landing::SchemaBehind { .. }) => "schema behind",
+        Some(Landing::UploadAgain) => "upload again",
+        Some(Landing::GaveUp(_)) => "gave up",
     }
 }
 

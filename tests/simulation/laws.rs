@@ -6,7 +6,6 @@ use uuid::Uuid;
 use weir::model::ledger::RangeRecord;
 use weir::model::position::{APP_ID_SCHEMA, SourceId};
 
-use crate::table::positions;
 use crate::world::{Held, World};
 
 type Check = Result<(), String>;
@@ -113,7 +112,7 @@ fn ranges(world: &World) -> Result<BTreeMap<i32, Vec<(u32, RangeRecord)>>, Strin
             of_source.push((commit.record.schema.unwrap_or(0), range.clone()));
         }
     }
-    for (app_id, position) in positions(&world.log) {
+    for (app_id, position) in &world.positions {
         let Some((_, n)) = app_id
             .rsplit_once(':')
             .filter(|_| app_id.starts_with("kafka"))
@@ -125,7 +124,7 @@ fn ranges(world: &World) -> Result<BTreeMap<i32, Vec<(u32, RangeRecord)>>, Strin
             .and_then(|ranges| ranges.last())
             .map(|(_, last)| last.to);
         holds!(
-            end == Some(position),
+            end == Some(*position),
             "position {position} of {app_id}, ranges end at {end:?}"
         );
     }

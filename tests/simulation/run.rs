@@ -1,5 +1,6 @@
 //! One seed: polls the tasks in random order, and crashes, freezes and moves them about.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -20,19 +21,8 @@ const WILD_STEPS: u64 = 400;
 const STEPS_MAX: u64 = 4_000;
 const SCHEMAS_MAX: u32 = 3;
 
-/// What happened in a run; for the check that anything does.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Seen {
-    pub steps: u64,
-    pub commits: u64,
-    pub batches_fenced: u64,
-    pub crashes: u64,
-    pub freezes: u64,
-    pub late_puts_landed: u64,
-    pub files_vacuumed: u64,
-    pub schemas_raised: u64,
-    pub jobs_done: u64,
-}
+/// How often what happened in a run; for the check that everything does.
+pub type Seen = BTreeMap<&'static str, u64>;
 
 struct Task {
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
@@ -62,18 +52,19 @@ pub fn run(seed: u64, bug: Bug) -> Result<Seen, String> {
     let instances = world.lock().rng.random_range(2..=3);
     let ids = (0..instances).map(Some).chain([None]);
     let mut tasks: Vec<Task> = ids.map(|id| Task::new(&world, id)).collect();
-    let mut seen = Seen::default();
+    let mut seen = Seen::new();
+    let mut steps = 0;
     while tasks.iter().any(|task| task.future.is_some()) {
-        seen.steps += 1;
-        if seen.steps > STEPS_MAX {
+        steps += 1;
+        if steps > STEPS_MAX {
             return Err("it does not come to an end".to_owned());
         }
-        pass_time(&world, instances, &mut seen);
+        pass_time(&world, steps, instances, &mut seen);
         let chosen = world.lock().rng.random_range(0..tasks.len());
         let task = &mut tasks[chosen];
-        if seen.steps < WILD_STEPS {
-            upset(&world, task, &mut seen);
-            if task.frozen_until > seen.steps {
+        if steps < WILD_STEPS {
+            upset(&world, task, steps, &mut seen);
+            if task.frozen_until > steps {
                 continue;
             }
         }
@@ -87,26 +78,26 @@ pub fn run(seed: u64, bug: Bug) -> Result<Seen, String> {
     }
     let world = world.lock();
     laws::check(&world)?;
-    seen.commits = world.log.len() as u64;
-    seen.batches_fenced = world.said.iter().filter(|(_, in_log)| !in_log).count() as u64;
-    seen.files_vacuumed = world.vacuumed;
-    seen.jobs_done = world.jobs_done.len() as u64;
     let positions = world.log.iter().flat_map(|commit| &commit.positions);
-    seen.schemas_raised = positions.filter(|(id, _)| id == APP_ID_SCHEMA).count() as u64;
+    let raised = positions.filter(|(id, _)| id == APP_ID_SCHEMA).count();
+    seen.insert("schema raised", raised as u64);
+    seen.insert("file vacuumed", world.vacuumed);
+    seen.insert("job done", world.jobs_done.len() as u64);
+    seen.extend(&world.landings);
     Ok(seen)
 }
 
 /// What goes on without the instances: time, producers, the group, puts on their way.
-fn pass_time(world: &Shared, instances: usize, seen: &mut Seen) {
+fn pass_time(world: &Shared, step: u64, instances: usize, seen: &mut Seen) {
     let mut world = world.lock();
     let world = &mut *world;
-    world.step = seen.steps;
+    world.step = step;
     let pause_ms = world.rng.random_range(0..1_000);
     world.clock.advance(Duration::from_millis(pause_ms));
     let before = world.log.len();
-    world.arrive(seen.steps >= WILD_STEPS);
-    seen.late_puts_landed += (world.log.len() - before) as u64;
-    if seen.steps == WILD_STEPS {
+    world.arrive(step >= WILD_STEPS);
+    *seen.entry("late put landed").or_default() += (world.log.len() - before) as u64;
+    if step == WILD_STEPS {
         world.calm = true;
         // Every partition has one owner again.
         for owners in &mut world.owners {
@@ -134,19 +125,19 @@ fn pass_time(world: &Shared, instances: usize, seen: &mut Seen) {
 }
 
 /// Crashes or freezes a task where it stands.
-fn upset(world: &Shared, task: &mut Task, seen: &mut Seen) {
+fn upset(world: &Shared, task: &mut Task, step: u64, seen: &mut Seen) {
     let (crashes, freezes) = {
         let mut world = world.lock();
         (world.mishap(12), world.mishap(12))
     };
     if crashes {
-        seen.crashes += 1;
+        *seen.entry("crash").or_default() += 1;
         task.future = None;
         *task = Task::new(world, task.instance);
     }
     if freezes {
-        seen.freezes += 1;
+        *seen.entry("freeze").or_default() += 1;
         let steps = world.lock().rng.random_range(5..120);
-        task.frozen_until = seen.steps + steps;
+        task.frozen_until = step + steps;
     }
 }

@@ -37,11 +37,6 @@ fn no_answer() -> Error {
     Error::unreachable("no answer")
 }
 
-pub fn positions(log: &[Commit]) -> HashMap<String, i64> {
-    let positions = log.iter().flat_map(|commit| commit.positions.iter());
-    positions.cloned().collect()
-}
-
 #[async_trait]
 impl LakeTable for SimTable {
     async fn view(&self) -> Result<View> {
@@ -53,7 +48,7 @@ impl LakeTable for SimTable {
             }
             let mut view = View {
                 version: world.log.len() as u64,
-                positions: positions(&world.log),
+                positions: world.positions.clone(),
             };
             if world.bug == Bug::StaleView {
                 let mut remembered = self.remembered.lock();

@@ -1,6 +1,6 @@
 //! The world of one seed: broker, object store, both logs, clock, and what was said of each batch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -60,6 +60,8 @@ pub struct World {
     pub step: u64,
     /// The table's log; the version is the index plus one.
     pub log: Vec<Commit>,
+    /// What all its `txn` actions come to.
+    pub positions: HashMap<String, i64>,
     /// The rejects table's log.
     pub follows: Vec<Follow>,
     pub store: BTreeMap<String, Stored>,
@@ -76,6 +78,8 @@ pub struct World {
     pub owners: Vec<u8>,
     /// What the committer said of a batch: whether it is in the log.
     pub said: Vec<(Uuid, bool)>,
+    /// How often each kind of landing was met.
+    pub landings: BTreeMap<&'static str, u64>,
     /// Jobs that were told to be complete.
     pub jobs_done: Vec<i32>,
     /// Files that a vacuum took.
@@ -97,6 +101,7 @@ impl World {
             calm: false,
             step: 0,
             log: Vec::new(),
+            positions: HashMap::new(),
             follows: Vec::new(),
             store: BTreeMap::new(),
             late: Vec::new(),
@@ -106,6 +111,7 @@ impl World {
             ends: (0..partitions).map(|_| rng.random_range(0..8)).collect(),
             owners: (0..partitions).map(|p| 1 << (p % 2)).collect(),
             said: Vec::new(),
+            landings: BTreeMap::new(),
             jobs_done: Vec::new(),
             vacuumed: 0,
             next_id: 0,
@@ -151,6 +157,7 @@ impl World {
     pub fn put(&mut self, at: u64, commit: &Commit) -> bool {
         let free = self.log.len() as u64 + 1 == at;
         if free {
+            self.positions.extend(commit.positions.iter().cloned());
             self.log.push(commit.clone());
         }
         free
@@ -170,7 +177,8 @@ impl World {
     }
 }
 
-struct Yield(u32);
+/// Is pending so many times.
+pub struct Yield(pub u32);
 
 impl Future for Yield {
     type Output = ();
