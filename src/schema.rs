@@ -4,6 +4,9 @@
 //! compatibility of versions, and the one total mapping Avro → Arrow (`schema::arrow`).
 //! Does not own: decoding, and Delta's own schema, which `lake` makes from Arrow's.
 
+pub mod folder;
+pub mod parse;
+
 use std::sync::Arc;
 
 /// One version of a subject's schema, ready to be compiled into a decoder.

@@ -1,0 +1,247 @@
+//! Avro text to [`Schema`], or every field that cannot land.
+//!
+//! Owns: which Avro types land, by `apache-avro`'s parse. Does not own: versions and their
+//! compatibility.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use apache_avro::Schema as Avro;
+use apache_avro::schema::{
+    Alias, DecimalSchema, EnumSchema, InnerDecimalSchema, Name, RecordSchema, UuidSchema,
+};
+
+use crate::schema::{Enum, Field, Record, Schema, Type, Value};
+
+/// Most digits of a decimal that Delta holds.
+const MAX_PRECISION: usize = 38;
+
+/// Parses one version of a subject. With `nanos_as_long`, nanosecond timestamps land as longs
+/// instead of being refused.
+///
+/// # Errors
+/// A sentence for each field that cannot land, with its path; or for a text that is no schema.
+pub fn parse(
+    subject: &str,
+    version: u32,
+    text: &str,
+    nanos_as_long: bool,
+) -> Result<Schema, Vec<String>> {
+    let avro = Avro::parse_str(text).map_err(|e| vec![format!("is no Avro schema: {e}")])?;
+    let Avro::Record(root) = &avro else {
+        return Err(vec!["must be a record at its top".to_owned()]);
+    };
+    let mut mapper = Mapper {
+        nanos_as_long,
+        known: HashMap::new(),
+        open: Vec::new(),
+        faults: Vec::new(),
+    };
+    let root = mapper.record(root, "");
+    match (root, mapper.faults.is_empty()) {
+        (Some(root), true) => Ok(Schema {
+            subject: subject.to_owned(),
+            version,
+            root,
+            text: text.into(),
+        }),
+        _ => Err(mapper.faults),
+    }
+}
+
+struct Mapper {
+    nanos_as_long: bool,
+    /// Named types by full name, once mapped.
+    known: HashMap<String, Type>,
+    /// Records that are being mapped: a reference to one of them is a recursion.
+    open: Vec<String>,
+    faults: Vec<String>,
+}
+
+impl Mapper {
+    fn refuse<T>(&mut self, path: &str, why: &str) -> Option<T> {
+        let path = match path {
+            "" => "the root",
+            path => path,
+        };
+        self.faults.push(format!("{path}: {why}"));
+        None
+    }
+
+    fn record(&mut self, avro: &RecordSchema, path: &str) -> Option<Arc<Record>> {
+        let name = full_name(&avro.name);
+        self.open.push(name.clone());
+        let mut fields = Vec::with_capacity(avro.fields.len());
+        let mut seen: Vec<String> = Vec::new();
+        for field in &avro.fields {
+            let path = match path {
+                "" => field.name.clone(),
+                _ => format!("{path}.{}", field.name),
+            };
+            let folded = field.name.to_ascii_lowercase();
+            if seen.contains(&folded) {
+                self.refuse::<()>(&path, "differs only in case from another field");
+            }
+            seen.push(folded);
+            let Some(value) = self.value(&field.schema, &path) else {
+                continue;
+            };
+            fields.push(Field {
+                name: field.name.clone(),
+                external: field.name.clone(),
+                aliases: field.aliases.clone(),
+                doc: field.doc.clone(),
+                value,
+                default: field.default.clone(),
+                is_key: false,
+            });
+        }
+        self.open.pop();
+        if avro.fields.is_empty() {
+            return self.refuse(path, "a record must have a field");
+        }
+        let record = Arc::new(Record {
+            name: name.clone(),
+            aliases: alias_names(avro.aliases.as_deref()),
+            fields,
+        });
+        self.known.insert(name, Type::Record(record.clone()));
+        Some(record)
+    }
+
+    fn value(&mut self, avro: &Avro, path: &str) -> Option<Value> {
+        let Avro::Union(union) = avro else {
+            let ty = self.ty(avro, path)?;
+            return Some(Value {
+                ty,
+                nullable: false,
+            });
+        };
+        let mut others = union.variants().iter().filter(|v| **v != Avro::Null);
+        match (others.next(), others.next()) {
+            (Some(one), None) => Some(Value {
+                ty: self.ty(one, path)?,
+                nullable: union.variants().len() > 1,
+            }),
+            (None, _) => self.refuse(path, "null alone holds nothing"),
+            (Some(_), Some(_)) => self.refuse(
+                path,
+                "a union of several types has no column; make a field of each",
+            ),
+        }
+    }
+
+    fn ty(&mut self, avro: &Avro, path: &str) -> Option<Type> {
+        Some(match avro {
+            Avro::Boolean => Type::Boolean,
+            Avro::Int => Type::Int,
+            Avro::Long => Type::Long,
+            Avro::Float => Type::Float,
+            Avro::Double => Type::Double,
+            Avro::Bytes => Type::Bytes,
+            Avro::String => Type::String,
+            Avro::Date => Type::Date,
+            Avro::TimeMillis => Type::TimeMillis,
+            Avro::TimeMicros => Type::TimeMicros,
+            Avro::TimestampMillis => Type::TimestampMillis,
+            Avro::TimestampMicros => Type::TimestampMicros,
+            Avro::LocalTimestampMillis => Type::LocalTimestampMillis,
+            Avro::LocalTimestampMicros => Type::LocalTimestampMicros,
+            Avro::TimestampNanos | Avro::LocalTimestampNanos if !self.nanos_as_long => {
+                return self.refuse(
+                    path,
+                    "nanoseconds have no column; set nanos = \"long\" in the stream to land them as longs",
+                );
+            }
+            Avro::TimestampNanos => Type::TimestampNanos,
+            Avro::LocalTimestampNanos => Type::LocalTimestampNanos,
+            Avro::Array(array) => {
+                Type::Array(Box::new(self.value(&array.items, &format!("{path}[]"))?))
+            }
+            Avro::Map(map) => Type::Map(Box::new(self.value(&map.types, &format!("{path}{{}}"))?)),
+            Avro::Record(record) => Type::Record(self.record(record, path)?),
+            Avro::Enum(symbols) => self.symbols(symbols),
+            Avro::Fixed(fixed) => {
+                let name = full_name(&fixed.name);
+                self.remember(
+                    &fixed.name,
+                    Type::Fixed {
+                        name,
+                        size: fixed.size,
+                    },
+                )
+            }
+            Avro::Decimal(decimal) => self.decimal(decimal, path)?,
+            Avro::Uuid(UuidSchema::String) => Type::Uuid { fixed: false },
+            Avro::Uuid(UuidSchema::Fixed(fixed)) => {
+                self.remember(&fixed.name, Type::Uuid { fixed: true })
+            }
+            Avro::Uuid(UuidSchema::Bytes) => {
+                return self.refuse(path, "uuid must be on string or fixed(16), not bytes");
+            }
+            Avro::BigDecimal => {
+                return self.refuse(path, "big-decimal has no fixed scale; use decimal");
+            }
+            Avro::Duration(_) => return self.refuse(path, "duration has no column"),
+            Avro::Null => return self.refuse(path, "null alone holds nothing"),
+            Avro::Union(_) => return self.refuse(path, "a union within a union is no Avro"),
+            Avro::Ref { name } => return self.reference(name, path),
+        })
+    }
+
+    fn reference(&mut self, name: &Name, path: &str) -> Option<Type> {
+        let name = full_name(name);
+        if self.open.contains(&name) {
+            return self.refuse(path, &format!("{name} holds itself, which has no column"));
+        }
+        // a type that was refused was reported where it stands
+        self.known.get(&name).cloned()
+    }
+
+    fn remember(&mut self, name: &Name, ty: Type) -> Type {
+        self.known.insert(full_name(name), ty.clone());
+        ty
+    }
+
+    fn symbols(&mut self, avro: &EnumSchema) -> Type {
+        let ty = Type::Enum(Arc::new(Enum {
+            name: full_name(&avro.name),
+            symbols: avro.symbols.clone(),
+            default: avro.default.clone(),
+        }));
+        self.remember(&avro.name, ty)
+    }
+
+    fn decimal(&mut self, avro: &DecimalSchema, path: &str) -> Option<Type> {
+        if avro.precision == 0 || avro.precision > MAX_PRECISION || avro.scale > avro.precision {
+            return self.refuse(
+                path,
+                "a decimal must have 1 to 38 digits, and no more of them behind the point",
+            );
+        }
+        let ty = Type::Decimal {
+            precision: u8::try_from(avro.precision).ok()?,
+            scale: i8::try_from(avro.scale).ok()?,
+            fixed: match &avro.inner {
+                InnerDecimalSchema::Bytes => None,
+                InnerDecimalSchema::Fixed(fixed) => Some(fixed.size),
+            },
+        };
+        Some(match &avro.inner {
+            InnerDecimalSchema::Bytes => ty,
+            InnerDecimalSchema::Fixed(fixed) => self.remember(&fixed.name, ty),
+        })
+    }
+}
+
+fn full_name(name: &Name) -> String {
+    name.fullname(None)
+}
+
+fn alias_names(aliases: Option<&[Alias]>) -> Vec<String> {
+    aliases
+        .unwrap_or_default()
+        .iter()
+        .map(|alias| alias.fullname(None))
+        .collect()
+}
