@@ -1,8 +1,21 @@
 //! The validated configuration: what the rest of weir is built from.
 //!
-//! Owns: the settings as typed values, with units resolved. `config::file` reads the raw form,
-//! `config::stream` the streams; every problem is reported at once, with file, line and key.
+//! Owns: the settings as typed values, with units resolved. [`load`] reads them: `config::file`
+//! the settings, `config::stream` the streams; every problem is reported at once, with file, line
+//! and key.
 //! Does not own: the environment, which arrives as an argument.
+
+mod document;
+mod fields;
+mod file;
+pub mod kafka_properties;
+pub mod keys;
+mod load;
+mod problem;
+mod schemas;
+mod section;
+mod stream;
+mod units;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,6 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::schema::Schema;
+
+pub use load::load;
+pub use problem::{Problem, Problems};
 
 /// Everything that `weir run` needs to know.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! weir lands data in a lake: Kafka topics into Delta tables, every record held against its
 //! registered schema, nothing lost, nothing doubled. `ARCHITECTURE.md` is the map.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;

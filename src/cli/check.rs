@@ -1,0 +1,113 @@
+//! `weir check`: a checklist, with every problem at once.
+//!
+//! Owns: the checks' order and their form. Does not own: the rules (`config`, `schema`).
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::cli::{Context, Format, code_of, output};
+use crate::config::{self, Config, Problems, TopicSelect};
+use crate::error::{Error, Kind};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Only what needs no network: configuration and schemas
+    #[arg(long, required = true)]
+    offline: bool,
+}
+
+/// One line of the checklist.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: String,
+    ok: bool,
+    message: String,
+}
+
+/// The whole checklist.
+#[derive(Debug, Serialize)]
+struct Report {
+    ok: bool,
+    checks: Vec<Check>,
+    problems: Vec<config::Problem>,
+}
+
+pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<ExitCode, Error> {
+    let (report, code) = match config::load(&context.config, &context.environment) {
+        Ok(config) => (of_config(&config), ExitCode::SUCCESS),
+        Err(problems) => (of_problems(context, &problems), code_of(Kind::Config)),
+    };
+    match context.format {
+        Format::Json => output::json(&report)?,
+        Format::Table => show(&report)?,
+    }
+    Ok(code)
+}
+
+fn of_config(config: &Config) -> Report {
+    let mut checks = vec![Check {
+        name: "configuration".to_owned(),
+        ok: true,
+        message: format!(
+            "instance {}, {} streams, lake {}",
+            config.instance,
+            config.streams.len(),
+            config.lake.url
+        ),
+    }];
+    for stream in &config.streams {
+        let topics = match stream.topics.as_ref().map(|t| &t.select) {
+            Some(TopicSelect::Names(names)) => format!("topics {}", names.join(", ")),
+            Some(TopicSelect::Pattern(pattern)) => format!("topics {pattern}"),
+            None => "no topics".to_owned(),
+        };
+        checks.push(Check {
+            name: format!("stream {}", stream.name),
+            ok: true,
+            message: format!(
+                "schema {}/{} with {} fields, {topics}",
+                stream.schema.subject,
+                stream.schema.version,
+                stream.schema.root.fields.len()
+            ),
+        });
+    }
+    Report {
+        ok: true,
+        checks,
+        problems: Vec::new(),
+    }
+}
+
+fn of_problems(context: &Context, problems: &Problems) -> Report {
+    let word = match problems.count() {
+        1 => "problem",
+        _ => "problems",
+    };
+    Report {
+        ok: false,
+        checks: vec![Check {
+            name: "configuration".to_owned(),
+            ok: false,
+            message: format!("{}: {} {word}", context.config.display(), problems.count()),
+        }],
+        problems: problems.iter().cloned().collect(),
+    }
+}
+
+fn show(report: &Report) -> Result<(), Error> {
+    let mut table = output::table(&["", "check", "found"]);
+    for check in &report.checks {
+        let mark = match check.ok {
+            true => "ok",
+            false => "FAULT",
+        };
+        table.add_row([mark, &check.name, &check.message]);
+    }
+    output::text_line(&table.to_string())?;
+    for problem in &report.problems {
+        output::text_line(&problem.to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! `weir schema`: what a stream's schema becomes.
+//!
+//! Owns: showing. Does not own: the mapping and the rules (`schema`).
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::cli::{Context, Format, output};
+use crate::config::Stream;
+use crate::error::Error;
+use crate::schema::Field;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A stream's fields and what they become
+    Show {
+        /// The stream
+        stream: String,
+    },
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Error> {
+    match &arguments.command {
+        Command::Show { stream } => show(context, stream),
+    }
+}
+
+fn show(context: &Context, name: &str) -> Result<ExitCode, Error> {
+    let config = context.load()?;
+    let stream = config
+        .streams
+        .iter()
+        .find(|s| s.name == name)
+        .ok_or_else(|| unknown_stream(name, config.streams.iter().map(|s| s.name.as_str())))?;
+    match context.format {
+        Format::Json => output::json(&document(stream))?,
+        Format::Table => output::text_line(&columns(stream).to_string())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The error about a stream that is not there.
+fn unknown_stream<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Error {
+    let known: Vec<&str> = known.collect();
+    Error::config(format!(
+        "there is no stream {name}; the streams are {}",
+        known.join(", ")
+    ))
+}
+
+fn columns(stream: &Stream) -> comfy_table::Table {
+    let mut table = output::table(&["field", "name outside", "avro", "null", "key"]);
+    for field in &stream.schema.root.fields {
+        table.add_row([
+            field.name.as_str(),
+            field.external.as_str(),
+            &avro(field),
+            word(field.value.nullable),
+            word(field.is_key),
+        ]);
+    }
+    table
+}
+
+fn word(yes: bool) -> &'static str {
+    match yes {
+        true => "yes",
+        false => "",
+    }
+}
+
+fn avro(field: &Field) -> String {
+    format!("{:?}", field.value.ty)
+}
+
+fn document(stream: &Stream) -> serde_json::Value {
+    let fields: Vec<serde_json::Value> = stream
+        .schema
+        .root
+        .fields
+        .iter()
+        .map(|field| {
+            serde_json::json!({
+                "name": field.name,
+                "external": field.external,
+                "avro": avro(field),
+                "nullable": field.value.nullable,
+                "key": field.is_key,
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "stream": stream.name,
+        "subject": stream.schema.subject,
+        "version": stream.schema.version,
+        "fields": fields,
+    })
+}

@@ -1,0 +1,206 @@
+//! Reads a configuration as a whole: `weir.toml`, the streams beside it, their schemas.
+//!
+//! Owns: the order of reading, and the rules between streams. Does not own: single keys.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use regex::Regex;
+
+use crate::config::document;
+use crate::config::file::{self, Settings};
+use crate::config::problem::{At, Findings, Problems};
+use crate::config::section::Section;
+use crate::config::stream::{self, SchemaRequest};
+use crate::config::{Config, Stream, TopicSelect, keys, schemas};
+use crate::schema::Schema;
+
+/// Reads and judges the configuration whose `weir.toml` is at `path`; `env` holds the overrides
+/// and what `${env:NAME}` names.
+///
+/// # Errors
+/// Every problem there is, not only the first.
+pub fn load(path: &Path, env: &BTreeMap<String, String>) -> Result<Config, Problems> {
+    let findings = Findings::default();
+    let config = read(path, env, &findings);
+    match config {
+        Some(config) if findings.is_empty() => Ok(config),
+        _ => Err(findings.into_problems()),
+    }
+}
+
+fn read(path: &Path, env: &BTreeMap<String, String>, findings: &Findings) -> Option<Config> {
+    let file = path.display().to_string();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("cannot be read: {error}; name another with --config");
+            findings.add(&At::file(&file), "", message);
+            return None;
+        }
+    };
+    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let mut entries = document::parse(&file, &text, env, findings);
+    keys::check(&entries, keys::WEIR, findings);
+    document::override_from(&mut entries, env, findings);
+    let root = Section::root(&entries, &file, findings);
+    let settings = file::settings(&root, &folder, env);
+    let streams = streams(&folder, env, &settings, findings);
+    Some(Config {
+        instance: settings.instance,
+        kafka: settings.kafka,
+        lake: settings.lake?,
+        schemas: settings.schemas,
+        memory_budget: settings.memory_budget,
+        max_raw: settings.max_raw,
+        http_listen: settings.http_listen,
+        shutdown_grace: settings.shutdown_grace,
+        log: settings.log,
+        streams: streams.into_iter().map(|s| Arc::new(s.stream)).collect(),
+    })
+}
+
+/// A stream and the file that it stands in.
+struct Placed {
+    file: String,
+    stream: Stream,
+}
+
+fn streams(
+    folder: &Path,
+    env: &BTreeMap<String, String>,
+    settings: &Settings,
+    findings: &Findings,
+) -> Vec<Placed> {
+    let folder = folder.join("streams");
+    let files = match stream_files(&folder) {
+        Ok(files) => files,
+        Err(error) => {
+            let at = At::file(&folder.display().to_string());
+            findings.add(&at, "", format!("cannot be read: {error}"));
+            return Vec::new();
+        }
+    };
+    if files.is_empty() {
+        let at = At::file(&folder.display().to_string());
+        findings.add(&at, "", "holds no stream; write one as <name>.toml");
+    }
+    let streams: Vec<Placed> = files
+        .iter()
+        .filter_map(|path| read_stream(path, env, settings, findings))
+        .collect();
+    names_differ(&streams, findings);
+    topics_feed_one_stream(&streams, findings);
+    streams
+}
+
+/// The `*.toml` files of a folder, by name.
+fn stream_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "toml") && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_stream(
+    path: &Path,
+    env: &BTreeMap<String, String>,
+    settings: &Settings,
+    findings: &Findings,
+) -> Option<Placed> {
+    let file = path.display().to_string();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            findings.add(&At::file(&file), "", format!("cannot be read: {error}"));
+            return None;
+        }
+    };
+    let name = path.file_stem()?.to_string_lossy().into_owned();
+    let entries = document::parse(&file, &text, env, findings);
+    keys::check(&entries, keys::STREAM, findings);
+    let root = Section::root(&entries, &file, findings);
+    let schema =
+        stream::schema_request(&root).and_then(|request| read_schema(&root, &request, settings));
+    let stream = stream::stream(&root, &name, schema, settings)?;
+    Some(Placed { file, stream })
+}
+
+/// The newest version of the subject, after all its versions were judged.
+fn read_schema(root: &Section<'_>, request: &SchemaRequest, settings: &Settings) -> Option<Schema> {
+    match schemas::newest(&settings.schemas, request) {
+        Ok(schema) => Some(schema),
+        Err(faults) => {
+            for fault in faults {
+                root.section("schema").problem("subject", fault);
+            }
+            None
+        }
+    }
+}
+
+/// Names that differ only in case are one folder on some stores.
+fn names_differ(streams: &[Placed], findings: &Findings) {
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for placed in streams {
+        let name = placed.stream.name.to_ascii_lowercase();
+        if let Some(other) = seen.insert(name, &placed.file) {
+            let message = format!("the stream's name differs only in case from that of {other}");
+            findings.add(&At::file(&placed.file), "", message);
+        }
+    }
+}
+
+/// One topic feeds one stream. Two patterns are judged by their text here, and by the topics that
+/// there are at run time.
+fn topics_feed_one_stream(streams: &[Placed], findings: &Findings) {
+    for (i, placed) in streams.iter().enumerate() {
+        let Some(mine) = &placed.stream.topics else {
+            continue;
+        };
+        for other in streams.iter().take(i) {
+            let Some(theirs) = &other.stream.topics else {
+                continue;
+            };
+            if let Some((key, what)) = overlap(&mine.select, &theirs.select) {
+                let message = format!(
+                    "{what} feeds the stream {} too ({}); one topic feeds one stream",
+                    other.stream.name, other.file
+                );
+                findings.add(&At::file(&placed.file), key, message);
+            }
+        }
+    }
+}
+
+/// The key of `mine` at fault, and what both select.
+fn overlap(mine: &TopicSelect, theirs: &TopicSelect) -> Option<(&'static str, String)> {
+    let matching = |pattern: &str, names: &[String]| {
+        let pattern = Regex::new(pattern).ok()?;
+        names.iter().find(|n| pattern.is_match(n)).cloned()
+    };
+    match (mine, theirs) {
+        (TopicSelect::Names(mine), TopicSelect::Names(theirs)) => mine
+            .iter()
+            .find(|name| theirs.contains(name))
+            .map(|name| ("topics.names", format!("the topic {name}"))),
+        (TopicSelect::Names(names), TopicSelect::Pattern(pattern)) => {
+            matching(pattern, names).map(|name| ("topics.names", format!("the topic {name}")))
+        }
+        (TopicSelect::Pattern(pattern), TopicSelect::Names(names)) => {
+            matching(pattern, names).map(|name| ("topics.pattern", format!("the topic {name}")))
+        }
+        (TopicSelect::Pattern(mine), TopicSelect::Pattern(theirs)) => {
+            (mine == theirs).then(|| ("topics.pattern", "the same pattern".to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

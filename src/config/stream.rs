@@ -1,0 +1,248 @@
+//! `streams/<name>.toml`: one stream.
+//!
+//! Owns: the keys of a stream, and the topics that it reads. What is held against its schema is in
+//! `config::fields`; what is held against other streams is in `config::load`.
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+use crate::config::fields;
+use crate::config::file::{Settings, flush};
+use crate::config::section::{Section, Text};
+use crate::config::{
+    Category, OnGap, PayloadFormat, Start, Stream, TopicSelect, Topics, UnknownFields,
+};
+use crate::schema::Schema;
+
+/// What a stream asks of the schema folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SchemaRequest {
+    /// The subject: a folder's name.
+    pub(crate) subject: String,
+    /// `nanos = "long"`: nanosecond timestamps land as longs instead of being refused.
+    pub(crate) nanos_as_long: bool,
+}
+
+const MIB: u64 = 1 << 20;
+
+/// Which schema the stream names; `None` if that was reported.
+pub(crate) fn schema_request(root: &Section<'_>) -> Option<SchemaRequest> {
+    let nanos_as_long = root.choice("nanos", &[("long", true)]).unwrap_or(false);
+    let schema = root.section("schema");
+    if !root.has("schema") {
+        root.problem("schema", "is required, as in { subject = \"orders\" }");
+        return None;
+    }
+    let subject = schema.required_text("subject")?.text;
+    if !is_safe_name(&subject) {
+        schema.problem("subject", SAFE_NAME);
+        return None;
+    }
+    Some(SchemaRequest {
+        subject,
+        nanos_as_long,
+    })
+}
+
+/// Reads the stream; `schema` is `None` where a problem with it was reported. `None` if a problem
+/// leaves nothing to go on with.
+pub(crate) fn stream(
+    root: &Section<'_>,
+    name: &str,
+    schema: Option<Schema>,
+    settings: &Settings,
+) -> Option<Stream> {
+    if !is_safe_name(name) {
+        root.problem("", format!("the file's name {SAFE_NAME}"));
+    }
+    let source = root.required_text("source");
+    let object = root.required_text("object");
+    let category = category(root);
+    if category == Some(Category::Engagement) && !root.has("event_time") {
+        root.problem("event_time", "is required for the category engagement");
+    }
+    let unknown_fields = root.choice(
+        "unknown_fields",
+        &[
+            ("reject", UnknownFields::Reject),
+            ("ignore", UnknownFields::Ignore),
+        ],
+    );
+    let topics = topics(root, settings);
+    let flush = flush(&root.section("flush"), settings.flush);
+    let fields = fields::read(root, schema.as_ref());
+    Some(Stream {
+        name: name.to_owned(),
+        source: source?.text,
+        object: object?.text,
+        category: category?,
+        schema: Arc::new(fields.apply(&schema?)),
+        primary_key: fields.primary_key,
+        event_time: fields.event_time,
+        partition_by: fields.partition_by,
+        unknown_fields: unknown_fields.unwrap_or(UnknownFields::Reject),
+        topics,
+        flush,
+    })
+}
+
+fn category(root: &Section<'_>) -> Option<Category> {
+    if !root.has("category") {
+        root.problem("category", "is required: profile, engagement or other");
+        return None;
+    }
+    root.choice(
+        "category",
+        &[
+            ("profile", Category::Profile),
+            ("engagement", Category::Engagement),
+            ("other", Category::Other),
+        ],
+    )
+}
+
+const SAFE_NAME: &str = "must be 1 to 100 letters, digits, `_`, `-` or `.`, and begin with a letter or digit, since it becomes a folder's name";
+
+/// True if `name` is a folder's name on every store, and none that weir uses itself.
+fn is_safe_name(name: &str) -> bool {
+    let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let holds_well = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    begins_well && holds_well && name.len() <= 100
+}
+
+fn topics(root: &Section<'_>, settings: &Settings) -> Option<Topics> {
+    if !root.has("topics") {
+        root.problem(
+            "topics",
+            "is required: a stream without an inlet lands nothing",
+        );
+        return None;
+    }
+    let section = root.section("topics");
+    let select = select(&section);
+    let format = format(&section);
+    let start = section
+        .text_or_datetime("start")
+        .and_then(|t| start(&section, &t));
+    let on_gap = section.choice(
+        "on_gap",
+        &[("stop", OnGap::Stop), ("record", OnGap::Record)],
+    );
+    let max_message_bytes = section.size("max_message_bytes", 16 * MIB);
+    if max_message_bytes > settings.memory_budget / 4 {
+        section.problem(
+            "max_message_bytes",
+            "must be at most a quarter of `memory.budget`, so that a message fits beside the batch it goes to",
+        );
+    }
+    if settings.kafka.is_none() {
+        section.problem("names", "needs [kafka] in weir.toml, which is not there");
+    }
+    Some(Topics {
+        select: select?,
+        format: format?,
+        start: start.unwrap_or(Start::Earliest),
+        on_gap: on_gap.unwrap_or(OnGap::Stop),
+        max_message_bytes,
+        max_records_per_message: section.count("max_records_per_message", 100_000),
+    })
+}
+
+fn select(section: &Section<'_>) -> Option<TopicSelect> {
+    match (section.has("names"), section.has("pattern")) {
+        (true, true) => {
+            section.problem("pattern", "must not stand beside `names`");
+            None
+        }
+        (false, false) => {
+            section.problem("names", "is required, or `pattern`");
+            None
+        }
+        (true, false) => names(section).map(TopicSelect::Names),
+        (false, true) => section
+            .parsed("pattern", |text| {
+                if !text.starts_with('^') {
+                    return Err("must begin with `^`".to_owned());
+                }
+                Regex::new(text)
+                    .map(|_| text.to_owned())
+                    .map_err(|_| "is no regular expression".to_owned())
+            })
+            .map(TopicSelect::Pattern),
+    }
+}
+
+fn names(section: &Section<'_>) -> Option<Vec<String>> {
+    let texts = section.texts("names")?;
+    if texts.is_empty() {
+        section.problem("names", "must name a topic");
+        return None;
+    }
+    let mut names: Vec<String> = Vec::with_capacity(texts.len());
+    for text in texts {
+        if !is_topic_name(&text.text) {
+            let message = format!(
+                "{} is no topic's name: 1 to 249 letters, digits, `.`, `_` or `-`; `pattern` takes expressions",
+                text.shown()
+            );
+            section.problem_at(&text.at, "names", message);
+        } else if names.contains(&text.text) {
+            section.problem_at(&text.at, "names", format!("{} stands twice", text.shown()));
+        }
+        names.push(text.text);
+    }
+    Some(names)
+}
+
+/// Kafka's own rule.
+fn is_topic_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..")
+        && name.len() <= 249
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+fn format(section: &Section<'_>) -> Option<PayloadFormat> {
+    if !section.has("format") {
+        section.problem("format", "is required: json or json-envelope");
+        return None;
+    }
+    let text = section.text("format")?;
+    if text.text == "avro" {
+        section.problem_at(
+            &text.at,
+            "format",
+            "format \"avro\" is not supported by this version",
+        );
+        return None;
+    }
+    section.choice(
+        "format",
+        &[
+            ("json", PayloadFormat::Json),
+            ("json-envelope", PayloadFormat::JsonEnvelope),
+        ],
+    )
+}
+
+fn start(section: &Section<'_>, text: &Text) -> Option<Start> {
+    match text.text.as_str() {
+        "earliest" => Some(Start::Earliest),
+        "latest" => Some(Start::Latest),
+        other => match other.parse::<jiff::Timestamp>() {
+            Ok(time) => Some(Start::Timestamp(time.as_millisecond())),
+            Err(_) => {
+                let message = format!(
+                    "{} is none of earliest, latest, or a timestamp with a zone, as in \"2026-01-31T00:00:00Z\"",
+                    text.shown()
+                );
+                section.problem_at(&text.at, "start", message);
+                None
+            }
+        },
+    }
+}
