@@ -13,6 +13,8 @@ mod laws;
 mod run;
 #[path = "simulation/table.rs"]
 mod table;
+#[path = "simulation/vacuum.rs"]
+mod vacuum;
 #[path = "simulation/world.rs"]
 mod world;
 

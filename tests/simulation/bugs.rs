@@ -25,6 +25,10 @@ pub enum Bug {
     OlderSchema,
     /// The vacuum makes no commit of its own.
     VacuumWithoutCommit,
+    /// The vacuum measures age by its clock after its commit.
+    VacuumLateClock,
+    /// The vacuum of the rejects table takes what only the data's log names so far.
+    VacuumForgetsRejects,
     /// Files of any age are committed.
     OldUploads,
     /// A conflict is taken for a loss: the batch is dropped and the instance reads on.
@@ -42,13 +46,15 @@ pub enum Bug {
 }
 
 impl Bug {
-    pub const PLANTED: [Bug; 13] = [
+    pub const PLANTED: [Bug; 15] = [
         Bug::PartitionsOneByOne,
         Bug::NoBatchId,
         Bug::RejectsFirst,
         Bug::NoStartingPoint,
         Bug::OlderSchema,
         Bug::VacuumWithoutCommit,
+        Bug::VacuumLateClock,
+        Bug::VacuumForgetsRejects,
         Bug::OldUploads,
         Bug::ConflictIsLoss,
         Bug::UnknownIsSuccess,

@@ -1,5 +1,5 @@
 //! An instance of the daemon, reduced to what the protocol sees: it reads what it owns, decodes,
-//! uploads, and lands through the real committer. And the vacuum.
+//! uploads, and lands through the real committer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rand::Rng;
 use weir::clock::Micros;
 use weir::lake::protocol::resolve_start;
-use weir::lake::{Answer, Commit, DataFile, LakeTable, ReadyBatch};
+use weir::lake::{Commit, DataFile, LakeTable, ReadyBatch};
 use weir::model::ledger::{CommitRecord, Cut, RECORD_VERSION, RangeRecord, RejectsFile, Role};
 use weir::model::position::{SourceId, SourcePartition};
 use weir::pipeline::commit::{Committer, Landing};
@@ -15,7 +15,7 @@ use weir::shutdown::{self, Phase, Trigger};
 
 use crate::bugs::Bug;
 use crate::table::SimTable;
-use crate::world::{Held, RETENTION, Shared, Stored, World, Yield, give_way, pause};
+use crate::world::{Held, Shared, Stored, World, Yield, give_way, pause};
 
 pub fn partition(n: i32) -> SourcePartition {
     SourcePartition {
@@ -386,7 +386,8 @@ fn name(landing: Option<&Landing>) -> &'static str {
     }
 }
 
-fn record(batch: uuid::Uuid, role: Role, schema: Option<u32>) -> CommitRecord {
+/// An empty record.
+pub fn record(batch: uuid::Uuid, role: Role, schema: Option<u32>) -> CommitRecord {
     CommitRecord {
         version: RECORD_VERSION,
         role,
@@ -445,60 +446,4 @@ fn read(world: &mut World, positions: &BTreeMap<i32, i64>, schema: u32) -> Open 
         open.ranges.push(range);
     }
     open
-}
-
-/// Removes old files that no commit names, until the world is calm.
-pub async fn vacuum(world: Shared) {
-    let table = SimTable::new(world.clone());
-    while !world.lock().calm {
-        give_way(&world).await;
-        if !world.lock().mishap(100) {
-            continue;
-        }
-        // Before the commit: however long the vacuum freezes after it, a file that was young
-        // enough to be committed then is not taken.
-        let now = world.lock().clock.now();
-        let oldest = Micros(now.0 - RETENTION.as_micros() as i64);
-        let without_commit = world.lock().bug == Bug::VacuumWithoutCommit;
-        if !without_commit && !fence(&world, &table).await {
-            continue;
-        }
-        pause(&world).await;
-        let orphans: Vec<String> = {
-            let world = world.lock();
-            let is_named = |path: &String| {
-                world.log.iter().any(|commit| {
-                    commit.files.iter().any(|file| file.path == *path)
-                        || commit.record.rejects.iter().any(|file| file.path == *path)
-                })
-            };
-            let old = world.store.iter().filter(|(_, stored)| stored.at < oldest);
-            old.map(|(path, _)| path)
-                .filter(|path| !is_named(path))
-                .cloned()
-                .collect()
-        };
-        for path in orphans {
-            pause(&world).await;
-            let mut world = world.lock();
-            world.store.remove(&path);
-            world.vacuumed += 1;
-        }
-    }
-}
-
-/// A commit of the vacuum's own, with which every put in flight conflicts.
-async fn fence(world: &Shared, table: &SimTable) -> bool {
-    let Ok(view) = table.view().await else {
-        return false;
-    };
-    let batch = world.lock().new_id();
-    let commit = Commit {
-        record: record(batch, Role::Maintain, None),
-        files: Vec::new(),
-        positions: Vec::new(),
-        schema: None,
-    };
-    let answer = table.try_commit(view.version + 1, &commit).await;
-    matches!(answer, Answer::Committed(_))
 }

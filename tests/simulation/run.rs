@@ -11,8 +11,9 @@ use rand::Rng;
 use weir::model::position::APP_ID_SCHEMA;
 
 use crate::bugs::Bug;
-use crate::instance::{instance, vacuum};
+use crate::instance::instance;
 use crate::laws;
+use crate::vacuum::vacuum;
 use crate::world::{Shared, World};
 
 /// Steps with mishaps.
