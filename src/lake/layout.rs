@@ -1,0 +1,58 @@
+//! Every name in the lake, built and parsed here and nowhere else.
+
+use uuid::Uuid;
+
+/// Folder of a stream's DLO.
+pub fn data_table(stream: &str) -> String {
+    format!("{stream}__dll")
+}
+
+/// Folder of a stream's rejects table.
+pub fn rejects_table(stream: &str) -> String {
+    format!("{stream}__rejects")
+}
+
+/// A new file of a table: `<column>=<value>/…/<uuid>.parquet`; values are percent-encoded but for
+/// letters, digits, `-`, `_` and `.`, and null is Hive's word for it.
+pub fn data_file(values: &[(String, Option<String>)], id: Uuid) -> String {
+    let mut path = String::new();
+    for (column, value) in values {
+        encode(column, &mut path);
+        path.push('=');
+        match value {
+            Some(value) if !value.is_empty() => encode(value, &mut path),
+            _ => path.push_str("__HIVE_DEFAULT_PARTITION__"),
+        }
+        path.push('/');
+    }
+    path.push_str(&format!("{id}.parquet"));
+    path
+}
+
+fn encode(text: &str, out: &mut String) {
+    // Long values are cut: the log holds the value, the folder is for people.
+    for byte in text.bytes().take(60) {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("_{byte:02X}")),
+        }
+    }
+}
+
+/// A commit of a table, relative to the table.
+pub fn commit(version: u64) -> String {
+    format!("_delta_log/{version:020}.json")
+}
+
+/// The version of a commit by its file name; `None` for checkpoints and checksums.
+pub fn commit_version(file_name: &str) -> Option<u64> {
+    let digits = file_name.strip_suffix(".json")?;
+    (digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| digits.parse().ok())
+        .flatten()
+}
+
+/// The text of a schema version, relative to the DLO.
+pub fn schema_text(version: u32) -> String {
+    format!("_weir/schemas/{version}.avsc")
+}

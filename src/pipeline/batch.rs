@@ -1,0 +1,405 @@
+//! The open batch of one stream on one lane: rows that were judged and are not yet in a commit.
+//!
+//! Owns: decoding a block into columns, the ranges that it settles, and the files that the rows go
+//! to. Does not own: when the batch is cut (`lane`), where the files go (`upload`), the commit.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use crate::clock::{Micros, Tick};
+use crate::config::{PayloadFormat, Stream};
+use crate::error::{Error, Result};
+use crate::model::ledger::{Cut, RangeRecord};
+use crate::model::position::push_range;
+use crate::model::raw::{RawBlock, RawMessage};
+use crate::model::reject::{RejectCode, SkipCode};
+use crate::pipeline::budget::{Budget, Charge, Stage};
+use crate::pipeline::decode::Judged;
+use crate::pipeline::decode::columns::Columns;
+use crate::pipeline::decode::json::{JsonDecoder, JsonOptions};
+use crate::pipeline::file::{EncodedFile, FileWriter};
+use crate::pipeline::partition::Run;
+use crate::pipeline::partition_values::{PartitionValues, Partitioner};
+use crate::pipeline::provenance::{self, Provenance};
+use crate::pipeline::rejects::{Rejected, Rejects};
+use crate::schema::arrow as schema_arrow;
+
+/// Rows that are decoded before they are handed to the Parquet writer.
+const CHUNK_ROWS: usize = 8 * 1024;
+
+/// Bytes of columns after which a chunk ends early.
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// Partition values that may be open at once.
+const MAX_OPEN_VALUES: usize = 256;
+
+/// Hole and skip ranges after which a batch is cut. A block adds at most two ranges for each of
+/// its messages, so a commit stays below the 10,000 that the ledger allows.
+const MAX_RANGES: usize = 1_500;
+
+/// What is fixed for all batches of a stream.
+#[derive(Debug)]
+pub struct StreamPlan {
+    /// Index of the stream in the configuration.
+    pub index: usize,
+    /// Its configuration.
+    pub stream: Arc<Stream>,
+    /// Bytes kept of a reject.
+    pub max_raw: u64,
+    file_schema: SchemaRef,
+    rejects_schema: SchemaRef,
+    partitioner: Partitioner,
+}
+
+/// A batch that was cut and encoded, with nothing of it uploaded yet.
+#[derive(Debug)]
+pub struct EncodedBatch {
+    /// Why it was cut.
+    pub cut: Cut,
+    /// The readings that it has rows or positions of.
+    pub runs: Vec<Arc<Run>>,
+    /// One range for each, in the order of `runs`.
+    pub ranges: Vec<RangeRecord>,
+    /// Data files with their partition values.
+    pub files: Vec<(PartitionValues, EncodedFile)>,
+    /// The file of rejects.
+    pub rejects: Option<EncodedFile>,
+    /// Rejects by code.
+    pub codes: BTreeMap<RejectCode, u64>,
+    /// Bytes of keys and values that were read.
+    pub source_bytes: u64,
+    /// The oldest broker time stamp, milliseconds.
+    pub oldest_ms: Option<i64>,
+    /// The encoded bytes, held until the commit.
+    pub charge: Charge,
+}
+
+impl StreamPlan {
+    /// The plan of `stream`.
+    pub fn new(index: usize, stream: Arc<Stream>, max_raw: u64) -> Self {
+        let partitioner = Partitioner::new(&stream);
+        let mut fields: Vec<_> = schema_arrow::arrow_fields(&stream.schema.root)
+            .into_iter()
+            .filter(|f| !partitioner.takes_out(f.name()))
+            .collect();
+        fields.extend(provenance::fields());
+        let rejects = schema_arrow::rejects_schema();
+        let kept = rejects.fields().len() - provenance::fields().len();
+        let mut reject_fields: Vec<_> = rejects
+            .fields()
+            .iter()
+            .take(kept)
+            .map(|f| f.as_ref().clone())
+            .collect();
+        reject_fields.extend(provenance::fields());
+        Self {
+            index,
+            stream,
+            max_raw,
+            file_schema: Arc::new(arrow::datatypes::Schema::new(fields)),
+            rejects_schema: Arc::new(arrow::datatypes::Schema::new(reject_fields)),
+            partitioner,
+        }
+    }
+}
+
+/// Rows, rejects and ranges that were not cut yet.
+#[derive(Debug)]
+pub struct OpenBatch {
+    plan: Arc<StreamPlan>,
+    decoder: JsonDecoder,
+    judged: Judged,
+    columns: Columns,
+    provenance: Provenance,
+    rejects: Rejects,
+    files: HashMap<PartitionValues, FileWriter>,
+    rejects_file: Option<FileWriter>,
+    ranges: Vec<(Arc<Run>, RangeRecord)>,
+    codes: BTreeMap<RejectCode, u64>,
+    source_bytes: u64,
+    oldest_ms: Option<i64>,
+    opened: Option<Tick>,
+    rows: u64,
+    charge: Charge,
+}
+
+impl OpenBatch {
+    /// An empty batch. It is used again after each cut, with its buffers.
+    pub fn new(plan: Arc<StreamPlan>, budget: &Budget) -> Self {
+        let stream = &plan.stream;
+        let topics = stream.topics.as_ref();
+        let options = JsonOptions {
+            unknown_fields: stream.unknown_fields,
+            envelope: topics.is_some_and(|t| t.format == PayloadFormat::JsonEnvelope),
+            max_message_bytes: topics.map_or(u64::MAX, |t| t.max_message_bytes),
+            max_records_per_message: topics.map_or(u64::MAX, |t| t.max_records_per_message),
+        };
+        let schema = &stream.schema;
+        Self {
+            decoder: JsonDecoder::new(schema, options),
+            judged: Judged::default(),
+            columns: Columns::new(schema),
+            provenance: Provenance::default(),
+            rejects: Rejects::new(
+                format!("{}/{}", schema.subject, schema.version),
+                plan.max_raw,
+            ),
+            files: HashMap::new(),
+            rejects_file: None,
+            ranges: Vec::new(),
+            codes: BTreeMap::new(),
+            source_bytes: 0,
+            oldest_ms: None,
+            opened: None,
+            rows: 0,
+            charge: budget.charge(Stage::Open, 0),
+            plan,
+        }
+    }
+
+    /// True if there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Bytes held.
+    pub fn memory(&self) -> u64 {
+        self.charge.bytes()
+    }
+
+    /// Judges a block of `run` and takes its rows, rejects and positions.
+    ///
+    /// # Errors
+    /// The block does not follow on the batch's range of the partition, or encoding failed: the
+    /// batch must be dropped and its partitions read again.
+    pub fn append(&mut self, run: &Arc<Run>, block: &RawBlock, now: Micros, at: Tick) -> Result<()> {
+        self.opened.get_or_insert(at);
+        let mut range = self.take_range(run, block)?;
+        self.provenance.begin(run);
+        for message in &block.messages {
+            if message.offset > range.to {
+                range.holes += message.offset - range.to;
+                push_range(&mut range.hole_ranges, range.to, message.offset);
+            }
+            self.judge(run, block, message, &mut range, now);
+            range.read += 1;
+            range.to = message.offset + 1;
+            if self.columns.rows() >= CHUNK_ROWS
+                || self.rejects.rows() >= CHUNK_ROWS
+                || self.columns.rows() % 64 == 63 && self.chunk_memory() > CHUNK_BYTES
+            {
+                self.encode_chunk()?;
+                self.provenance.begin(run);
+            }
+        }
+        if block.to > range.to {
+            range.holes += block.to - range.to;
+            push_range(&mut range.hole_ranges, range.to, block.to);
+            range.to = block.to;
+        }
+        range.leader_epoch = block.leader_epoch.or(range.leader_epoch);
+        self.source_bytes += block.arena.len() as u64;
+        self.ranges.push((run.clone(), range));
+        self.weigh();
+        Ok(())
+    }
+
+    /// The reason for which the batch has to be cut now, if there is one.
+    pub fn due(&self, at: Tick) -> Option<Cut> {
+        let opened = self.opened?;
+        let flush = &self.plan.stream.flush;
+        let largest = self.files.values().map(FileWriter::rows).max().unwrap_or(0);
+        let bytes = self.files.values().map(FileWriter::size).max().unwrap_or(0)
+            + self.rejects_file.as_ref().map_or(0, FileWriter::size);
+        if largest.max(self.rejects_file.as_ref().map_or(0, FileWriter::rows)) >= flush.max_rows {
+            Some(Cut::Rows)
+        } else if bytes as u64 >= flush.max_bytes {
+            Some(Cut::Bytes)
+        } else if self.files.len() >= MAX_OPEN_VALUES {
+            Some(Cut::Partitions)
+        } else if self.range_count() > MAX_RANGES {
+            Some(Cut::Ranges)
+        } else if at.since(opened) >= flush.max_age {
+            Some(Cut::Age)
+        } else {
+            None
+        }
+    }
+
+    /// Ends the batch and leaves an empty one.
+    pub fn cut(&mut self, cut: Cut, budget: &Budget) -> Result<EncodedBatch> {
+        self.encode_chunk()?;
+        let mut files = Vec::with_capacity(self.files.len());
+        for (values, writer) in self.files.drain() {
+            files.push((values, writer.finish()?));
+        }
+        let rejects = match self.rejects_file.take() {
+            Some(writer) => Some(writer.finish()?),
+            None => None,
+        };
+        let encoded: u64 = files.iter().map(|(_, f)| f.size).sum::<u64>()
+            + rejects.as_ref().map_or(0, |f| f.size);
+        let (runs, ranges) = std::mem::take(&mut self.ranges).into_iter().unzip();
+        let batch = EncodedBatch {
+            cut,
+            runs,
+            ranges,
+            files,
+            rejects,
+            codes: std::mem::take(&mut self.codes),
+            source_bytes: std::mem::take(&mut self.source_bytes),
+            oldest_ms: self.oldest_ms.take(),
+            charge: budget.charge(Stage::Encoded, encoded),
+        };
+        self.opened = None;
+        self.rows = 0;
+        self.weigh();
+        Ok(batch)
+    }
+
+    /// Drops everything that was not cut.
+    pub fn clear(&mut self, budget: &Budget) {
+        *self = Self::new(self.plan.clone(), budget);
+    }
+
+    fn take_range(&mut self, run: &Arc<Run>, block: &RawBlock) -> Result<RangeRecord> {
+        let at = self.ranges.iter().position(|(r, _)| Arc::ptr_eq(r, run));
+        let range = match at {
+            Some(at) => self.ranges.swap_remove(at).1,
+            None => {
+                let mut range =
+                    RangeRecord::starting_point(&run.topic, &run.source, block.from);
+                range.topic_id.clone_from(&run.topic_id);
+                range
+            }
+        };
+        if range.to != block.from {
+            return Err(Error::internal(format!(
+                "a block of {} begins at {} where {} was expected",
+                run.source, block.from, range.to
+            )));
+        }
+        Ok(range)
+    }
+
+    fn judge(
+        &mut self,
+        run: &Arc<Run>,
+        block: &RawBlock,
+        message: &RawMessage,
+        range: &mut RangeRecord,
+        now: Micros,
+    ) {
+        if message.timestamp_ms >= 0 {
+            self.oldest_ms = Some(
+                self.oldest_ms
+                    .map_or(message.timestamp_ms, |o| o.min(message.timestamp_ms)),
+            );
+        }
+        let Some(value) = message.value else {
+            skip(range, SkipCode::Tombstone, message.offset);
+            return;
+        };
+        let value = block.bytes(value);
+        self.decoder
+            .decode(value, &mut self.columns, &mut self.judged);
+        for index in &self.judged.accepted {
+            self.provenance.push(message.offset, *index, now);
+        }
+        range.accepted += self.judged.accepted.len() as i64;
+        self.rows += self.judged.accepted.len() as u64;
+        if let Some(code) = self.judged.skipped {
+            skip(range, code, message.offset);
+        }
+        for reject in &self.judged.rejects {
+            let record = Rejected {
+                raw: &value[reject.raw.clone()],
+                key: message.key.map(|k| block.bytes(k)),
+                timestamp_ms: message.timestamp_ms,
+                offset: message.offset,
+                index: reject.index,
+            };
+            self.rejects.push(run, record, &reject.fault, now);
+            *self.codes.entry(reject.fault.code).or_default() += 1;
+            range.rejected += 1;
+        }
+    }
+
+    fn chunk_memory(&self) -> usize {
+        self.columns.memory() + self.rejects.memory()
+    }
+
+    fn encode_chunk(&mut self) -> Result<()> {
+        if self.columns.rows() > 0 {
+            let mut columns = self.columns.finish();
+            columns.extend(self.provenance.finish()?);
+            for (values, rows) in self
+                .plan
+                .partitioner
+                .split(&self.plan.file_schema, columns)?
+            {
+                write_to(
+                    self.files.entry(values),
+                    &self.plan.file_schema,
+                    &rows,
+                )?;
+            }
+        }
+        if self.rejects.rows() > 0 {
+            let rows = record_batch(&self.plan.rejects_schema, self.rejects.finish()?)?;
+            let writer = match &mut self.rejects_file {
+                Some(writer) => writer,
+                None => self
+                    .rejects_file
+                    .insert(FileWriter::new(self.plan.rejects_schema.clone(), &rows)?),
+            };
+            writer.write(&rows)?;
+        }
+        Ok(())
+    }
+
+    fn range_count(&self) -> usize {
+        self.ranges
+            .iter()
+            .map(|(_, r)| r.hole_ranges.len() + r.skip_ranges.values().map(Vec::len).sum::<usize>())
+            .sum()
+    }
+
+    fn weigh(&mut self) {
+        let writers = self.files.values().chain(&self.rejects_file);
+        let bytes = self.chunk_memory()
+            + self.provenance.memory()
+            + writers.map(FileWriter::memory).sum::<usize>();
+        self.charge.set(bytes as u64);
+    }
+}
+
+fn skip(range: &mut RangeRecord, code: SkipCode, offset: i64) {
+    range.skipped += 1;
+    let ranges = range.skip_ranges.entry(code.as_str().to_owned()).or_default();
+    push_range(ranges, offset, offset + 1);
+}
+
+fn write_to(
+    entry: std::collections::hash_map::Entry<'_, PartitionValues, FileWriter>,
+    schema: &SchemaRef,
+    rows: &RecordBatch,
+) -> Result<()> {
+    use std::collections::hash_map::Entry;
+    match entry {
+        Entry::Occupied(writer) => writer.into_mut().write(rows),
+        Entry::Vacant(place) => place.insert(FileWriter::new(schema.clone(), rows)?).write(rows),
+    }
+}
+
+/// A record batch, or the internal error that columns and schema differ.
+pub(crate) fn record_batch(
+    schema: &SchemaRef,
+    columns: Vec<arrow::array::ArrayRef>,
+) -> Result<RecordBatch> {
+    RecordBatch::try_new(schema.clone(), columns)
+        .map_err(|e| Error::internal("decoded columns do not fit their schema").because(e))
+}

@@ -1,0 +1,102 @@
+//! Object stores: where the lake's bytes are.
+//!
+//! Owns: opening a store by URL, and what its errors mean. Does not own: any name in it
+//! (`lake::layout`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use url::Url;
+use uuid::Uuid;
+
+use crate::config::Secret;
+use crate::error::{Error, Kind, Result};
+
+/// A store rooted at a URL.
+#[derive(Debug, Clone)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    url: Url,
+}
+
+impl Store {
+    /// A store over `objects`, which is rooted at `url`.
+    pub fn new(objects: Arc<dyn ObjectStore>, url: Url) -> Self {
+        Self { objects, url }
+    }
+
+    /// The objects; paths are relative to the URL.
+    pub fn objects(&self) -> Arc<dyn ObjectStore> {
+        self.objects.clone()
+    }
+
+    /// The URL, as configured.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Tries whether the store refuses to overwrite an object that is put with create-only.
+    ///
+    /// # Errors
+    /// The store cannot be reached or written, or it ignores the condition: exactly once cannot
+    /// be kept on it.
+    pub async fn probe_conditional_put(&self) -> Result<()> {
+        let path = Path::from(format!("_weir/probe-{}", Uuid::new_v4()));
+        let create = || PutOptions::from(PutMode::Create);
+        let put = |text: &'static str| {
+            self.objects
+                .put_opts(&path, PutPayload::from_static(text.as_bytes()), create())
+        };
+        put("1").await.map_err(|e| store_error("probe the store", e))?;
+        let second = put("2").await;
+        self.objects
+            .delete(&path)
+            .await
+            .map_err(|e| store_error("remove the probe", e))?;
+        match second {
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
+            Err(e) => Err(store_error("probe the store", e)),
+            Ok(_) => Err(Error::refused(
+                "the store overwrites objects that are put with If-None-Match; weir needs conditional puts to keep its promise",
+            )),
+        }
+    }
+}
+
+/// Opens the store at `url` (`file://`, `s3://`, `gs://`, `az://`), with the options of
+/// object_store's own names. A local folder is created. `fsync` holds on local disk only.
+pub fn open(url: &Url, options: &BTreeMap<String, Secret>, fsync: bool) -> Result<Store> {
+    let objects: Arc<dyn ObjectStore> = if url.scheme() == "file" {
+        let folder = url
+            .to_file_path()
+            .map_err(|()| Error::config(format!("{url} names no local folder")))?;
+        std::fs::create_dir_all(&folder).map_err(|e| {
+            Error::new(Kind::Unreachable, format!("cannot create {}", folder.display())).because(e)
+        })?;
+        let local = LocalFileSystem::new_with_prefix(&folder)
+            .map_err(|e| store_error("open the local folder", e))?;
+        Arc::new(local.with_fsync(fsync))
+    } else {
+        let pairs = options.iter().map(|(k, v)| (k.clone(), v.0.clone()));
+        let (objects, prefix) = object_store::parse_url_opts(url, pairs).map_err(|e| {
+            Error::config(format!("{} is no store that can be opened", url)).because(e)
+        })?;
+        Arc::new(PrefixStore::new(objects, prefix))
+    };
+    Ok(Store::new(objects, url.clone()))
+}
+
+/// What a store's error means: all but a wrong configuration is an outage to wait out.
+pub fn store_error(doing: &str, error: object_store::Error) -> Error {
+    let kind = match &error {
+        object_store::Error::NotImplemented { .. }
+        | object_store::Error::UnknownConfigurationKey { .. }
+        | object_store::Error::InvalidPath { .. } => Kind::Config,
+        _ => Kind::Unreachable,
+    };
+    Error::new(kind, format!("could not {doing}")).because(error)
+}
