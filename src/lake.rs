@@ -4,6 +4,8 @@
 //! `lake::delta` (Delta through `delta_kernel`), `lake::layout` (every path), `lake::verify`.
 //! Does not own: when a batch is cut, or who retries (`pipeline`).
 
+pub mod delta;
+pub mod layout;
 pub mod protocol;
 
 use std::collections::HashMap;

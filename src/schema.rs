@@ -4,6 +4,7 @@
 //! compatibility of versions, and the one total mapping Avro → Arrow (`schema::arrow`).
 //! Does not own: decoding, and Delta's own schema, which `lake` makes from Arrow's.
 
+pub mod arrow;
 pub mod folder;
 pub mod parse;
 

@@ -21,12 +21,26 @@ use crate::error::{Error, Kind, Result};
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
     url: Url,
+    /// The same store as the table engine wants it: with the root that its URLs are under.
+    engine: (Arc<dyn ObjectStore>, Url),
 }
 
 impl Store {
-    /// A store over `objects`, which is rooted at `url`.
-    pub fn new(objects: Arc<dyn ObjectStore>, url: Url) -> Self {
-        Self { objects, url }
+    /// A store over `objects`, which is rooted at `url` and lists in order.
+    pub fn new(objects: Arc<dyn ObjectStore>, url: Url) -> Result<Self> {
+        let root = Url::parse("lake:///")
+            .map_err(|e| Error::internal("the engine's root is no URL").because(e))?;
+        Ok(Self {
+            engine: (objects.clone(), root),
+            objects,
+            url,
+        })
+    }
+
+    /// The store for an engine that resolves URLs, and the URL (with a slash behind it) under
+    /// which this store's root lies there.
+    pub fn for_engine(&self) -> (Arc<dyn ObjectStore>, Url) {
+        self.engine.clone()
     }
 
     /// The objects; paths are relative to the URL.
@@ -51,7 +65,9 @@ impl Store {
             self.objects
                 .put_opts(&path, PutPayload::from_static(text.as_bytes()), create())
         };
-        put("1").await.map_err(|e| store_error("probe the store", e))?;
+        put("1")
+            .await
+            .map_err(|e| store_error("probe the store", e))?;
         let second = put("2").await;
         self.objects
             .delete(&path)
@@ -75,11 +91,24 @@ pub fn open(url: &Url, options: &BTreeMap<String, Secret>, fsync: bool) -> Resul
             .to_file_path()
             .map_err(|()| Error::config(format!("{url} names no local folder")))?;
         std::fs::create_dir_all(&folder).map_err(|e| {
-            Error::new(Kind::Unreachable, format!("cannot create {}", folder.display())).because(e)
+            Error::new(
+                Kind::Unreachable,
+                format!("cannot create {}", folder.display()),
+            )
+            .because(e)
         })?;
         let local = LocalFileSystem::new_with_prefix(&folder)
             .map_err(|e| store_error("open the local folder", e))?;
-        Arc::new(local.with_fsync(fsync))
+        let folder = folder
+            .canonicalize()
+            .ok()
+            .and_then(|f| Url::from_directory_path(f).ok())
+            .ok_or_else(|| Error::config(format!("{url} names no absolute folder")))?;
+        return Ok(Store {
+            objects: Arc::new(local.with_fsync(fsync)),
+            url: url.clone(),
+            engine: (Arc::new(LocalFileSystem::new().with_fsync(fsync)), folder),
+        });
     } else {
         let pairs = options.iter().map(|(k, v)| (k.clone(), v.0.clone()));
         let (objects, prefix) = object_store::parse_url_opts(url, pairs).map_err(|e| {
@@ -87,7 +116,7 @@ pub fn open(url: &Url, options: &BTreeMap<String, Secret>, fsync: bool) -> Resul
         })?;
         Arc::new(PrefixStore::new(objects, prefix))
     };
-    Ok(Store::new(objects, url.clone()))
+    Store::new(objects, url.clone())
 }
 
 /// What a store's error means: all but a wrong configuration is an outage to wait out.

@@ -15,7 +15,8 @@ use arrow::datatypes::{Schema as ArrowSchema, SchemaRef};
 use async_trait::async_trait;
 use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_conversion::{TryFromArrow, TryIntoArrow};
-use delta_kernel::schema::{ColumnName, StructType};
+use delta_kernel::expressions::ColumnName;
+use delta_kernel::schema::StructType;
 use delta_kernel::snapshot::{IncrementalReplay, Snapshot, SnapshotRef};
 use delta_kernel::transaction::create_table::create_table;
 use delta_kernel::transaction::data_layout::DataLayout;
@@ -80,10 +81,9 @@ pub struct TableSpec {
 }
 
 impl Side {
-    fn new(name: String) -> Result<Self> {
-        // The engine's store is rooted at the lake, so the table's URL is its name under a root
-        // that exists for the engine only; the scheme makes it sort listings.
-        let root = Url::parse(&format!("file:///{name}/"))
+    fn new(lake: &Url, name: String) -> Result<Self> {
+        let root = lake
+            .join(&format!("{name}/"))
             .map_err(|e| Error::config(format!("{name} is no folder name")).because(e))?;
         Ok(Self {
             name,
@@ -105,9 +105,10 @@ impl DeltaTable {
         instance: &str,
         spec: TableSpec,
     ) -> Result<Self> {
+        let (objects, root) = store.for_engine();
         let executor = TokioMultiThreadExecutor::new(tokio::runtime::Handle::current());
         let engine: Arc<dyn Engine> = Arc::new(
-            DefaultEngineBuilder::new(store.objects())
+            DefaultEngineBuilder::new(objects)
                 .with_task_executor(Arc::new(executor))
                 .build(),
         );
@@ -116,8 +117,8 @@ impl DeltaTable {
             stream: stream.to_owned(),
             instance: instance.to_owned(),
             engine,
-            data: Side::new(layout::data_table(stream))?,
-            rejects: Side::new(layout::rejects_table(stream))?,
+            data: Side::new(&root, layout::data_table(stream))?,
+            rejects: Side::new(&root, layout::rejects_table(stream))?,
             followed: AtomicU64::new(0),
         };
         table.ensure(&table.data, &spec).await?;
@@ -185,7 +186,13 @@ impl DeltaTable {
         Ok((view, entries))
     }
 
-    async fn put(&self, side: &Side, at: u64, commit: Commit, operation: UpdateTableOperation) -> Answer {
+    async fn put(
+        &self,
+        side: &Side,
+        at: u64,
+        commit: Commit,
+        operation: UpdateTableOperation,
+    ) -> Answer {
         let engine = self.engine.clone();
         let held = side.held.lock().clone();
         let root = side.root.clone();
@@ -261,7 +268,11 @@ impl LakeTable for DeltaTable {
     }
 
     async fn publish_schema(&self, version: u32, text: &str) -> Result<()> {
-        let path = Path::from(format!("{}/{}", self.data.name, layout::schema_text(version)));
+        let path = Path::from(format!(
+            "{}/{}",
+            self.data.name,
+            layout::schema_text(version)
+        ));
         let options = PutOptions::from(PutMode::Create);
         let put = self
             .store
@@ -286,7 +297,11 @@ impl LakeTable for DeltaTable {
     }
 
     async fn schema_text(&self, version: u32) -> Result<Option<String>> {
-        let path = Path::from(format!("{}/{}", self.data.name, layout::schema_text(version)));
+        let path = Path::from(format!(
+            "{}/{}",
+            self.data.name,
+            layout::schema_text(version)
+        ));
         let objects = self.store.objects();
         match async { objects.get(&path).await?.bytes().await }.await {
             Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
@@ -375,7 +390,7 @@ impl std::fmt::Debug for DeltaTable {
 
 fn create(engine: &dyn Engine, root: &Url, spec: &TableSpec) -> Result<()> {
     let schema = StructType::try_from_arrow(spec.schema.as_ref())
-        .map_err(|e| kernel_error("express the schema in Delta's types", e))?;
+        .map_err(|e| Error::refused("the schema has no form in Delta's types").because(e))?;
     let mut builder = create_table(root.as_str(), Arc::new(schema), ENGINE_INFO, false)
         .with_table_properties([
             ("delta.enableExpiredLogCleanup", "false"),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch, StringArray, StringBuilder, StructArray};
 use arrow::array::{Array, MapBuilder, MapFieldNames};
+use arrow::array::{Int64Array, RecordBatch, StringArray, StringBuilder, StructArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::json::ReaderBuilder;
 use arrow::json::reader::infer_json_schema;
@@ -21,8 +21,8 @@ pub fn commit_info(record: &CommitRecord) -> Result<(Box<dyn EngineData>, Schema
     let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
         Error::internal("the commit record has no columns").because(e)
     };
-    let json = serde_json::to_vec(&serde_json::json!({ "weir": record }))
-        .map_err(|e| failed(e.into()))?;
+    let json =
+        serde_json::to_vec(&serde_json::json!({ "weir": record })).map_err(|e| failed(e.into()))?;
     let batch = json_row(&json).map_err(|e| failed(e.into()))?;
     let schema =
         StructType::try_from_arrow(batch.schema().as_ref()).map_err(|e| failed(e.into()))?;

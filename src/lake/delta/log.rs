@@ -95,7 +95,10 @@ pub fn parse(version: u64, bytes: &[u8]) -> Result<LogEntry> {
         record: None,
     };
     let unreadable = |e: serde_json::Error| {
-        Error::refused(format!("commit {version} of the table's log is not readable")).because(e)
+        Error::refused(format!(
+            "commit {version} of the table's log is not readable"
+        ))
+        .because(e)
     };
     for line in bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
         let line: Line = serde_json::from_slice(line).map_err(unreadable)?;
