@@ -237,9 +237,10 @@ impl Instance {
         let (mut batch, mut uploaded_at) = self.upload(&open, record.clone()).await;
         let landing = loop {
             let landing = self.landing(&batch, uploaded_at).await;
-            let mut world = self.world.lock();
-            *world.landings.entry(name(landing.as_ref())).or_default() += 1;
-            drop(world);
+            {
+                let mut world = self.world.lock();
+                *world.landings.entry(name(landing.as_ref())).or_default() += 1;
+            }
             match landing {
                 Some(Landing::UploadAgain) => {
                     (batch, uploaded_at) = self.upload(&open, record.clone()).await;
