@@ -5,6 +5,7 @@
 //! Does not own: decoding, and Delta's own schema, which `lake` makes from Arrow's.
 
 pub mod arrow;
+pub mod compat;
 pub mod folder;
 pub mod parse;
 

@@ -152,3 +152,6 @@ pub(crate) fn nearest_word<'a>(
         .filter(|(distance, _)| *distance <= limit)
         .map(|(_, w)| w)
 }
+
+#[cfg(test)]
+mod tests;

@@ -429,3 +429,23 @@ fn lake_urls_are_held_to_their_form() {
         );
     }
 }
+
+#[test]
+fn versions_are_held_to_the_level() {
+    let folder = Folder::new(SETTINGS, &[("orders", STREAM)]);
+    let narrowed = SCHEMA.replace("\"double\"", "\"float\"");
+    folder.write("schemas/orders/2.avsc", &narrowed);
+    let problems = folder.problems(&[]);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0]
+            .contains("orders version 2 cannot read data of version 1: amount: its type changes"),
+        "{problems:?}"
+    );
+    folder.write(
+        "weir.toml",
+        &format!("{SETTINGS}[schemas]\ncompatibility = \"NONE\"\n"),
+    );
+    let config = folder.load(&[]).unwrap();
+    assert_eq!(config.streams[0].schema.version, 2);
+}
