@@ -19,6 +19,11 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Whether all versions of a stream's subject can be read as the level asks
+    Check {
+        /// The subject; all that streams name if left out
+        subject: Option<String>,
+    },
     /// A stream's fields and what they become
     Show {
         /// The stream
@@ -28,8 +33,45 @@ enum Command {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Error> {
     match &arguments.command {
+        Command::Check { subject } => check(context, subject.as_deref()),
         Command::Show { stream } => show(context, stream),
     }
+}
+
+/// Loading judges every version of every subject, so what loads is compatible; what does not is
+/// an error that names the versions.
+fn check(context: &Context, subject: Option<&str>) -> Result<ExitCode, Error> {
+    let config = context.load()?;
+    let mut subjects: Vec<(&str, u32)> = config
+        .streams
+        .iter()
+        .map(|s| (s.schema.subject.as_str(), s.schema.version))
+        .filter(|(name, _)| subject.is_none_or(|wanted| wanted == *name))
+        .collect();
+    subjects.sort_unstable();
+    subjects.dedup();
+    if subjects.is_empty() {
+        return Err(Error::config(
+            "no stream has that subject; name one that a stream has",
+        ));
+    }
+    match context.format {
+        Format::Json => {
+            let subjects: Vec<serde_json::Value> = subjects
+                .iter()
+                .map(|(name, newest)| serde_json::json!({"subject": name, "newest": newest}))
+                .collect();
+            output::json(&serde_json::json!({"ok": true, "subjects": subjects}))?;
+        }
+        Format::Table => {
+            let mut table = output::table(&["subject", "newest version", "found"]);
+            for (name, newest) in subjects {
+                table.add_row([name, &newest.to_string(), "compatible"]);
+            }
+            output::text_line(&table.to_string())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn show(context: &Context, name: &str) -> Result<ExitCode, Error> {
@@ -56,12 +98,13 @@ fn unknown_stream<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Error
 }
 
 fn columns(stream: &Stream) -> comfy_table::Table {
-    let mut table = output::table(&["field", "name outside", "avro", "null", "key"]);
+    let mut table = output::table(&["field", "name outside", "avro", "arrow", "null", "key"]);
     for field in &stream.schema.root.fields {
         table.add_row([
             field.name.as_str(),
             field.external.as_str(),
             &avro(field),
+            &arrow(field),
             word(field.value.nullable),
             word(field.is_key),
         ]);
@@ -80,6 +123,10 @@ fn avro(field: &Field) -> String {
     format!("{:?}", field.value.ty)
 }
 
+fn arrow(field: &Field) -> String {
+    crate::schema::arrow::data_type(&field.value.ty).to_string()
+}
+
 fn document(stream: &Stream) -> serde_json::Value {
     let fields: Vec<serde_json::Value> = stream
         .schema
@@ -91,6 +138,7 @@ fn document(stream: &Stream) -> serde_json::Value {
                 "name": field.name,
                 "external": field.external,
                 "avro": avro(field),
+                "arrow": arrow(field),
                 "nullable": field.value.nullable,
                 "key": field.is_key,
             })
