@@ -59,6 +59,10 @@ impl Store {
     /// The store cannot be reached or written, or it ignores the condition: exactly once cannot
     /// be kept on it.
     pub async fn probe_conditional_put(&self) -> Result<()> {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "two probes at once must not meet"
+        )]
         let path = Path::from(format!("_weir/probe-{}", Uuid::new_v4()));
         let create = || PutOptions::from(PutMode::Create);
         let put = |text: &'static str| {

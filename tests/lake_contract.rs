@@ -1,5 +1,7 @@
 //! The contract of `LakeTable`, held by the Delta implementation over every kind of store.
 
+#![allow(clippy::disallowed_methods, clippy::expect_used, clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

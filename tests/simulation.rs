@@ -3,6 +3,8 @@
 //!
 //! `WEIR_SIM_SEEDS=1000000` runs so many seeds, `WEIR_SIM_SEED=n` the one; a failure names its seed.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, unreachable_pub)]
+
 #[path = "simulation/bugs.rs"]
 mod bugs;
 #[path = "simulation/instance.rs"]

@@ -90,10 +90,8 @@ impl Judge<'_> {
                 self.problem(&text, key, format!("{} stands twice", text.shown()));
                 continue;
             }
-            if let Some(field) = self.field(key, &text, &text.text) {
-                if let Some(fault) = key_fault(field) {
-                    self.problem(&text, key, format!("{} {fault}", text.shown()));
-                }
+            if let Some(fault) = self.field(key, &text, &text.text).and_then(key_fault) {
+                self.problem(&text, key, format!("{} {fault}", text.shown()));
             }
             names.push(text.text);
         }
