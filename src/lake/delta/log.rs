@@ -71,8 +71,13 @@ pub async fn entries_since(
         .await
         .map_err(|e| store_error("list the table's log", e))?;
     versions.retain(|v| after.is_none_or(|after| *v > after));
-    versions.sort_unstable();
-    futures::stream::iter(versions)
+    let Some(newest) = versions.iter().max().copied() else {
+        return Ok(Vec::new());
+    };
+    // A listing is no snapshot: it may show a commit and miss the one before it. Passing over one
+    // would lose its positions for good, so every version up to the newest is read by its name.
+    let first = after.map_or(0, |after| after + 1);
+    futures::stream::iter(first..=newest)
         .map(|version| read(objects, table, version))
         .buffered(READ_AHEAD)
         .try_collect()
@@ -83,7 +88,13 @@ async fn read(objects: &Arc<dyn ObjectStore>, table: &str, version: u64) -> Resu
     let path = Path::from(format!("{table}/{}", layout::commit(version)));
     let bytes = async { objects.get(&path).await?.bytes().await }
         .await
-        .map_err(|e| store_error("read the table's log", e))?;
+        .map_err(|e| match e {
+            object_store::Error::NotFound { .. } => Error::refused(format!(
+                "commit {version} of {table} is gone from the log, and with it positions that nothing else tells; restore the file"
+            ))
+            .because(e),
+            e => store_error("read the table's log", e),
+        })?;
     parse(version, &bytes)
 }
 
