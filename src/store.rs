@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use object_store::aws::AmazonS3ConfigKey;
+use object_store::azure::AzureConfigKey;
+use object_store::gcp::GoogleConfigKey;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
@@ -90,6 +93,14 @@ impl Store {
 /// Opens the store at `url` (`file://`, `s3://`, `gs://`, `az://`), with the options of
 /// object_store's own names. A local folder is created. `fsync` holds on local disk only.
 pub fn open(url: &Url, options: &BTreeMap<String, Secret>, fsync: bool) -> Result<Store> {
+    for name in options.keys() {
+        if !knows_option(url.scheme(), name) {
+            return Err(Error::config(format!(
+                "a store with the scheme {} has no option {name}",
+                url.scheme()
+            )));
+        }
+    }
     let objects: Arc<dyn ObjectStore> = if url.scheme() == "file" {
         let folder = url
             .to_file_path()
@@ -121,6 +132,17 @@ pub fn open(url: &Url, options: &BTreeMap<String, Secret>, fsync: bool) -> Resul
         Arc::new(PrefixStore::new(objects, prefix))
     };
     Store::new(objects, url.clone())
+}
+
+/// True if the store takes an option of that name; object_store itself passes over others.
+fn knows_option(scheme: &str, name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    match scheme {
+        "s3" | "s3a" => name.parse::<AmazonS3ConfigKey>().is_ok(),
+        "gs" => name.parse::<GoogleConfigKey>().is_ok(),
+        "az" | "adl" | "azure" | "abfs" | "abfss" => name.parse::<AzureConfigKey>().is_ok(),
+        _ => false,
+    }
 }
 
 /// What a store's error means: all but a wrong configuration is an outage to wait out.

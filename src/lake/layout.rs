@@ -12,8 +12,9 @@ pub fn rejects_table(stream: &str) -> String {
     format!("{stream}__rejects")
 }
 
-/// A new file of a table: `<column>=<value>/…/<uuid>.parquet`; values are percent-encoded but for
-/// letters, digits, `-`, `_` and `.`, and null is Hive's word for it.
+/// A new file of a table: `<column>=<value>/…/<uuid>.parquet`. Letters, digits, `-` and `_` of a
+/// value stand as they are and other bytes as `_XX`, so that no store or URI encodes the path
+/// again; null is Hive's word for it.
 pub fn data_file(values: &[(String, Option<String>)], id: Uuid) -> String {
     let mut path = String::new();
     for (column, value) in values {
