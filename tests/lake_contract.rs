@@ -183,3 +183,143 @@ async fn commits_are_conditional_and_read_back() {
         std::fs::rename(folder.path(), keep).unwrap();
     }
 }
+
+fn local_store(folder: &tempfile::TempDir) -> Store {
+    let url = Url::from_directory_path(folder.path()).unwrap();
+    store::open(&url, &BTreeMap::new(), false).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nullable_column_is_added_with_the_next_rows_and_others_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = local_store(&folder);
+    DeltaTable::open_or_create(&store, "s", "a", spec())
+        .await
+        .unwrap();
+    let with = |field: Field| {
+        let mut fields: Vec<Field> = spec()
+            .schema
+            .fields()
+            .iter()
+            .map(|f| f.as_ref().clone())
+            .collect();
+        fields.push(field);
+        TableSpec {
+            schema: Arc::new(Schema::new(fields)),
+            partition_columns: Vec::new(),
+        }
+    };
+    let required = with(Field::new("later", DataType::Utf8, false));
+    let error = DeltaTable::open_or_create(&store, "s", "a", required)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), weir::error::Kind::Refused, "{error}");
+    let partitioned = TableSpec {
+        partition_columns: vec!["_weir_partition".to_owned()],
+        ..spec()
+    };
+    let error = DeltaTable::open_or_create(&store, "s", "a", partitioned)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("partitioned by"), "{error}");
+
+    let wider = with(Field::new("later", DataType::Utf8, true));
+    let table = DeltaTable::open_or_create(&store, "s", "a", wider)
+        .await
+        .unwrap();
+    let file = data_file(&store, 0, 10).await;
+    let answer = table
+        .try_commit(1, &commit(0, 10, vec![file], Vec::new()))
+        .await;
+    assert!(matches!(answer, Answer::Committed(1)), "{answer:?}");
+    let log = folder.path().join("s__dll").join(layout::commit(1));
+    let text = std::fs::read_to_string(log).unwrap();
+    assert!(text.contains("\\\"name\\\":\\\"later\\\""), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_is_gone_from_the_log_is_never_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = local_store(&folder);
+    let table = DeltaTable::open_or_create(&store, "s", "a", spec())
+        .await
+        .unwrap();
+    for at in 1..=3 {
+        let from = (at as i64 - 1) * 10;
+        let answer = table
+            .try_commit(at, &commit(from, from + 10, Vec::new(), Vec::new()))
+            .await;
+        assert!(matches!(answer, Answer::Committed(_)), "{answer:?}");
+    }
+    std::fs::remove_file(folder.path().join("s__dll").join(layout::commit(2))).unwrap();
+    let error = table.view().await.unwrap_err();
+    assert_eq!(error.kind(), weir::error::Kind::Refused, "{error}");
+    assert!(error.to_string().contains("commit 2"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_racing_writers_one_wins_each_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = local_store(&folder);
+    let mut tables = Vec::new();
+    for _ in 0..4 {
+        tables.push(
+            DeltaTable::open_or_create(&store, "s", "a", spec())
+                .await
+                .unwrap(),
+        );
+    }
+    for at in 1..=5 {
+        let from = (at as i64 - 1) * 10;
+        let commits: Vec<Commit> = (0..4)
+            .map(|_| commit(from, from + 10, Vec::new(), Vec::new()))
+            .collect();
+        let puts = tables
+            .iter()
+            .zip(&commits)
+            .map(|(t, c)| t.try_commit(at, c));
+        let answers = futures::future::join_all(puts).await;
+        let winners: Vec<usize> = (0..4)
+            .filter(|i| matches!(answers[*i], Answer::Committed(v) if v == at))
+            .collect();
+        let [winner] = winners.as_slice() else {
+            panic!("version {at}: {answers:?}");
+        };
+        for table in &tables {
+            let records = table.records_since(at - 1).await.unwrap();
+            assert_eq!(records, vec![(at, Some(commits[*winner].record.clone()))]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ranges_with_different_skip_codes_are_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = local_store(&folder);
+    let table = DeltaTable::open_or_create(&store, "s", "a", spec())
+        .await
+        .unwrap();
+    let mut both = commit(0, 10, Vec::new(), Vec::new());
+    let mut second = RangeRecord::starting_point("t", &partition(1), 0);
+    second
+        .skip_ranges
+        .insert("empty_envelope".to_owned(), vec![[0, 1]]);
+    let third = RangeRecord::starting_point("t", &partition(2), 0);
+    both.record.ranges.extend([second, third]);
+    let answer = table.try_commit(1, &both).await;
+    assert!(matches!(answer, Answer::Committed(1)), "{answer:?}");
+    let records = table.records_since(0).await.unwrap();
+    assert_eq!(records, vec![(1, Some(both.record))]);
+}
+
+#[test]
+fn an_option_that_the_store_does_not_know_is_refused() {
+    let options = BTreeMap::from([(
+        "aws_regoin".to_owned(),
+        weir::config::Secret("x".to_owned()),
+    )]);
+    for url in ["s3://bucket/lake", "file:///tmp"] {
+        let error = store::open(&Url::parse(url).unwrap(), &options, false).unwrap_err();
+        assert_eq!(error.kind(), weir::error::Kind::Config, "{error}");
+    }
+}

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_conversion::{TryFromArrow, TryIntoArrow};
 use delta_kernel::expressions::ColumnName;
-use delta_kernel::schema::StructType;
+use delta_kernel::schema::{StructField, StructType};
 use delta_kernel::snapshot::{IncrementalReplay, Snapshot, SnapshotRef};
 use delta_kernel::transaction::create_table::create_table;
 use delta_kernel::transaction::data_layout::DataLayout;
@@ -52,6 +52,8 @@ pub struct DeltaTable {
     stream: String,
     instance: String,
     engine: Arc<dyn Engine>,
+    /// The DLO's columns as this process writes them.
+    columns: SchemaRef,
     data: Side,
     rejects: Side,
     followed: AtomicU64,
@@ -117,6 +119,7 @@ impl DeltaTable {
             stream: stream.to_owned(),
             instance: instance.to_owned(),
             engine,
+            columns: spec.schema.clone(),
             data: Side::new(&root, layout::data_table(stream))?,
             rejects: Side::new(&root, layout::rejects_table(stream))?,
             followed: AtomicU64::new(0),
@@ -161,6 +164,16 @@ impl DeltaTable {
             return Err(Error::refused(format!(
                 "table {} has another schema than this configuration: {difference}; give the stream another name, or move the table away",
                 side.name
+            )));
+        }
+        let partitions = snapshot
+            .table_configuration()
+            .metadata()
+            .partition_columns();
+        if partitions != spec.partition_columns.as_slice() {
+            return Err(Error::refused(format!(
+                "table {} is partitioned by {partitions:?} and the configuration says {:?}; give the stream another name, or move the table away",
+                side.name, spec.partition_columns
             )));
         }
         *side.held.lock() = Some(snapshot);
@@ -222,7 +235,12 @@ impl LakeTable for DeltaTable {
     }
 
     async fn try_commit(&self, at: u64, commit: &Commit) -> Answer {
-        self.put(&self.data, at, commit.clone(), UpdateTableOperation::Write)
+        let mut commit = commit.clone();
+        // Rows of a column that the table lacks would be in the files and in no reader's sight.
+        if !commit.files.is_empty() && commit.schema.is_none() {
+            commit.schema = Some(self.columns.clone());
+        }
+        self.put(&self.data, at, commit, UpdateTableOperation::Write)
             .await
     }
 
@@ -443,6 +461,9 @@ fn put(
         .clone()
         .update_table(operation, ENGINE_INFO, true)
         .with_commit_info(info, info_schema);
+    for field in missing_columns(&snapshot, commit.schema.as_ref())? {
+        builder = builder.add_column(field);
+    }
     for (app_id, version) in &commit.positions {
         builder = builder.with_transaction_id(app_id.clone(), *version);
     }
@@ -475,10 +496,30 @@ fn put(
     }
 }
 
-/// What of `want` the table does not have as it is; `None` if all fits.
+/// Columns that `wanted` has and the table lacks, as they are added: nullable, since older files
+/// do not hold them.
+fn missing_columns(snapshot: &Snapshot, wanted: Option<&SchemaRef>) -> Result<Vec<StructField>> {
+    let Some(wanted) = wanted else {
+        return Ok(Vec::new());
+    };
+    let wanted = StructType::try_from_arrow(wanted.as_ref())
+        .map_err(|e| Error::refused("the schema has no form in Delta's types").because(e))?;
+    let have = snapshot.schema();
+    Ok(wanted
+        .fields()
+        .filter(|field| have.field(field.name()).is_none())
+        .map(|field| StructField::nullable(field.name(), field.data_type().clone()))
+        .collect())
+}
+
+/// What of `want` the table does not have as it is; `None` if all fits. A nullable column may be
+/// missing: the next commit that has it adds it.
 fn difference(have: &ArrowSchema, want: &ArrowSchema) -> Option<String> {
     for field in want.fields() {
         let Some((_, there)) = have.fields().find(field.name()) else {
+            if field.is_nullable() {
+                continue;
+            }
             return Some(format!("column {} is missing", field.name()));
         };
         if !there.data_type().equals_datatype(field.data_type()) {
