@@ -60,7 +60,7 @@ pub enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Checks configuration and schemas; every problem at once
+    /// Checks configuration, schemas and the lake; every problem at once
     Check(check::Arguments),
     /// Compatibility of schema versions, and the columns of a stream
     Schema(schema::Arguments),

@@ -3,17 +3,20 @@
 //! Owns: the checks' order and their form. Does not own: the rules (`config`, `schema`).
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::cli::{Context, Format, code_of, output};
+use crate::clock::Clock;
 use crate::config::{self, Config, Problems, TopicSelect};
 use crate::error::{Error, Kind};
+use crate::store;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Only what needs no network: configuration and schemas
-    #[arg(long, required = true)]
+    #[arg(long)]
     offline: bool,
 }
 
@@ -33,9 +36,29 @@ struct Report {
     problems: Vec<config::Problem>,
 }
 
-pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<ExitCode, Error> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Error> {
     let (report, code) = match config::load(&context.config, &context.environment) {
-        Ok(config) => (of_config(&config), ExitCode::SUCCESS),
+        Ok(config) => {
+            let mut report = of_config(&config);
+            let mut code = ExitCode::SUCCESS;
+            if !arguments.offline {
+                let found = probe_lake(&config)?;
+                report.ok = found.is_ok();
+                let message = match found {
+                    Ok(()) => "can be written, and refuses to overwrite".to_owned(),
+                    Err(error) => {
+                        code = code_of(error.kind());
+                        error.to_string()
+                    }
+                };
+                report.checks.push(Check {
+                    name: "lake".to_owned(),
+                    ok: report.ok,
+                    message,
+                });
+            }
+            (report, code)
+        }
         Err(problems) => (of_problems(context, &problems), code_of(Kind::Config)),
     };
     match context.format {
@@ -43,6 +66,28 @@ pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<ExitCode,
         Format::Table => show(&report)?,
     }
     Ok(code)
+}
+
+/// How long the lake may take to answer.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Whether the lake keeps the promise that commits are built on; the outer error is the host's.
+fn probe_lake(config: &Config) -> Result<Result<(), Error>, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::internal("the runtime cannot be started").because(e))?;
+    Ok(runtime.block_on(async {
+        let store = store::open(&config.lake.url, &config.lake.options, config.lake.fsync)?;
+        Clock::system()
+            .timeout(DEADLINE, store.probe_conditional_put())
+            .await
+            .unwrap_or_else(|| {
+                Err(Error::unreachable(
+                    "the lake did not answer in 30 s; check `lake.url` and `lake.options`",
+                ))
+            })
+    }))
 }
 
 fn of_config(config: &Config) -> Report {
