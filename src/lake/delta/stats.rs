@@ -1,7 +1,8 @@
 //! Delta's file statistics, from what Parquet knows of a finished file.
 //!
 //! Source: Delta protocol, "Per-file Statistics". Columns whose bounds would be inexact in JSON
-//! (binary, nested) are left out; strings are cut at 32 characters, the upper bound rounded up.
+//! (binary, nested) are left out, and so are floats: Parquet's bounds pass over NaN, which readers of
+//! Delta take for the greatest value and would skip. Strings are cut at 32 characters, the upper bound rounded up.
 
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use jiff::Timestamp;
@@ -70,7 +71,6 @@ fn bounds(statistics: &[&Statistics], data_type: &DataType) -> Option<(Value, Va
 
 enum Bound {
     Integer(i64),
-    Float(f64),
     Text(String),
 }
 
@@ -81,11 +81,6 @@ fn bound(statistics: &Statistics) -> Option<(Bound, Bound)> {
             Bound::Integer((*s.max_opt()?).into()),
         ),
         Statistics::Int64(s) => (Bound::Integer(*s.min_opt()?), Bound::Integer(*s.max_opt()?)),
-        Statistics::Float(s) => (
-            Bound::Float((*s.min_opt()?).into()),
-            Bound::Float((*s.max_opt()?).into()),
-        ),
-        Statistics::Double(s) => (Bound::Float(*s.min_opt()?), Bound::Float(*s.max_opt()?)),
         Statistics::ByteArray(s) => (
             Bound::Text(std::str::from_utf8(s.min_opt()?.data()).ok()?.to_owned()),
             Bound::Text(std::str::from_utf8(s.max_opt()?.data()).ok()?.to_owned()),
@@ -98,7 +93,6 @@ impl Bound {
     fn less(&self, other: &Bound) -> bool {
         match (self, other) {
             (Bound::Integer(a), Bound::Integer(b)) => a < b,
-            (Bound::Float(a), Bound::Float(b)) => a < b,
             (Bound::Text(a), Bound::Text(b)) => a < b,
             _ => false,
         }
@@ -146,10 +140,6 @@ impl Bound {
                     "%Y-%m-%dT%H:%M:%S%.3f"
                 };
                 Some(at.strftime(form).to_string().into())
-            }
-            (Bound::Float(n), DataType::Float32 | DataType::Float64) => {
-                // NaN and infinities have no JSON number.
-                serde_json::Number::from_f64(n).map(Value::Number)
             }
             _ => None,
         }
