@@ -8,6 +8,7 @@ mod check;
 mod completions;
 mod logs;
 mod output;
+mod run;
 mod schema;
 
 use std::collections::BTreeMap;
@@ -58,9 +59,15 @@ pub enum Format {
     Json,
 }
 
+/// The exit code of a stop without a complete drain.
+pub(crate) const EXIT_INCOMPLETE: u8 = 4;
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Checks configuration, schemas and the lake; every problem at once
+    /// Runs the daemon until SIGTERM or SIGINT
+    Run(run::Arguments),
+    /// Checks configuration and schemas; every problem at once
     Check(check::Arguments),
     /// Compatibility of schema versions, and the columns of a stream
     Schema(schema::Arguments),
@@ -129,6 +136,7 @@ pub fn run(command_line: CommandLine, environment: BTreeMap<String, String>) -> 
         environment,
     };
     let done = match command_line.command {
+        Command::Run(_) => run::run(&context),
         Command::Check(arguments) => check::run(&context, &arguments),
         Command::Schema(arguments) => schema::run(&context, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),

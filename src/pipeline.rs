@@ -3,6 +3,18 @@
 //! Owns: the order of the stages, and the stages themselves. Does not own: sources, schemas, the
 //! lake's formats.
 
+pub mod assignment;
+pub mod batch;
 pub mod budget;
 pub mod commit;
+pub mod decode;
 pub mod file;
+pub mod flow;
+pub mod landing;
+pub mod lane;
+pub mod partition;
+pub mod partition_values;
+pub mod provenance;
+pub mod rejects;
+pub mod status;
+pub mod upload;

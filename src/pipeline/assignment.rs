@@ -120,7 +120,6 @@ struct Held {
 struct Resolved {
     partition: TopicPartition,
     source: SourcePartition,
-    topic_id: Option<String>,
     offset: i64,
 }
 
@@ -224,22 +223,21 @@ impl Assignment {
                     at,
                     r.partition.topic.clone(),
                     r.source,
-                    r.topic_id,
+                    None,
                     held.generation,
                     epoch,
                 ));
                 let lane_number = (at + r.partition.partition as usize) % self.lanes.len();
                 let inlet = self.lanes[lane_number].inlet(parts.flow.clone(), run.clone());
                 held.runs.insert(r.partition.clone(), run);
-                parts.settled.lock().insert(
-                    (r.partition.topic.clone(), r.partition.partition),
-                    r.offset,
-                );
+                parts
+                    .settled
+                    .lock()
+                    .insert((r.partition.topic.clone(), r.partition.partition), r.offset);
                 self.set_state(at, &r.partition, PartitionState::Running, None);
                 starts.push(StartAt {
                     partition: r.partition,
                     offset: r.offset,
-                    leader_epoch: None,
                     sink: Arc::new(inlet),
                     generation: held.generation,
                 });
@@ -280,27 +278,29 @@ impl Assignment {
         let cluster = self.control.cluster_id().await?;
         let topics: BTreeSet<Arc<str>> = partitions.iter().map(|p| p.topic.clone()).collect();
         let mut view = parts.table.view().await?;
-        let wants_start = partitions
-            .iter()
-            .any(|p| !view.positions.contains_key(&source_of(&view, &cluster, p).app_id()));
+        let wants_start = partitions.iter().any(|p| {
+            !view
+                .positions
+                .contains_key(&source_of(&view, &cluster, p).app_id())
+        });
         if wants_start {
             self.commit_starting_points(parts, &cluster, &topics, &view)
                 .await?;
             view = parts.table.view().await?;
         }
-        let names: Vec<Arc<str>> = topics.into_iter().collect();
-        let topic_ids = self.control.topic_ids(names).await.unwrap_or_default();
         let mut resolved = Vec::new();
         for partition in partitions {
             let source = source_of(&view, &cluster, partition);
             let Some(offset) = view.positions.get(&source.app_id()).copied() else {
                 return Err(Error::unreachable(format!("{source} has no position yet")));
             };
-            if let Some(offset) = self.check_bounds(at, parts, partition, &source, offset).await? {
+            if let Some(offset) = self
+                .check_bounds(at, parts, partition, &source, offset)
+                .await?
+            {
                 resolved.push(Resolved {
                     partition: partition.clone(),
                     source,
-                    topic_id: topic_ids.get(&partition.topic).cloned(),
                     offset,
                 });
             }
@@ -400,11 +400,15 @@ impl Assignment {
         if ranges.is_empty() {
             return Ok(());
         }
-        self.commit_ranges(parts, ranges).await
+        parts
+            .committer
+            .start(&self.record(parts, ranges))
+            .await
+            .map(drop)
     }
 
-    async fn commit_ranges(&self, parts: &StreamParts, ranges: Vec<RangeRecord>) -> Result<()> {
-        let record = CommitRecord {
+    fn record(&self, parts: &StreamParts, ranges: Vec<RangeRecord>) -> CommitRecord {
+        CommitRecord {
             version: RECORD_VERSION,
             role: Role::Data,
             batch: Uuid::new_v4(),
@@ -415,7 +419,11 @@ impl Assignment {
             rejects: Vec::new(),
             job: None,
             reason: None,
-        };
+        }
+    }
+
+    async fn commit_ranges(&self, parts: &StreamParts, ranges: Vec<RangeRecord>) -> Result<()> {
+        let record = self.record(parts, ranges);
         let ready = ReadyBatch {
             batch: record.batch,
             commit: Commit {
@@ -429,8 +437,10 @@ impl Assignment {
         match parts.committer.land(&ready).await {
             Landing::Committed { .. } | Landing::AlreadyCommitted { .. } => Ok(()),
             // Another instance was first: the caller looks again.
-            Landing::Fenced { .. } => Ok(()),
-            Landing::SchemaBehind { table } => Err(Error::refused(format!(
+            Landing::Fenced { .. } | Landing::UploadAgain => {
+                Err(Error::unreachable("another instance moved the position"))
+            }
+            Landing::SchemaBehind { table, .. } => Err(Error::refused(format!(
                 "the table is at schema version {table}, above the configured one"
             ))),
             Landing::GaveUp(error) => Err(error),
@@ -473,7 +483,12 @@ impl Assignment {
         }
     }
 
-    async fn on_fault(&mut self, partition: TopicPartition, fault: PartitionFault, held: &mut Held) {
+    async fn on_fault(
+        &mut self,
+        partition: TopicPartition,
+        fault: PartitionFault,
+        held: &mut Held,
+    ) {
         self.metrics
             .kafka_errors
             .with_label_values(&[fault.kind()])
@@ -490,15 +505,6 @@ impl Assignment {
             lane.cut(at, Cut::Revoke).await;
         }
         self.streams[at].flow.settled().await;
-        if fault.stops() {
-            self.set_state(
-                at,
-                &partition,
-                PartitionState::Stopped,
-                Some(format!("{fault:?}")),
-            );
-            return;
-        }
         self.set_state(at, &partition, PartitionState::Waiting, None);
         self.start(vec![partition], held).await;
     }

@@ -175,7 +175,13 @@ impl OpenBatch {
     /// # Errors
     /// The block does not follow on the batch's range of the partition, or encoding failed: the
     /// batch must be dropped and its partitions read again.
-    pub fn append(&mut self, run: &Arc<Run>, block: &RawBlock, now: Micros, at: Tick) -> Result<()> {
+    pub fn append(
+        &mut self,
+        run: &Arc<Run>,
+        block: &RawBlock,
+        now: Micros,
+        at: Tick,
+    ) -> Result<()> {
         self.opened.get_or_insert(at);
         let mut range = self.take_range(run, block)?;
         self.provenance.begin(run);
@@ -240,8 +246,8 @@ impl OpenBatch {
             Some(writer) => Some(writer.finish()?),
             None => None,
         };
-        let encoded: u64 = files.iter().map(|(_, f)| f.size).sum::<u64>()
-            + rejects.as_ref().map_or(0, |f| f.size);
+        let encoded: u64 =
+            files.iter().map(|(_, f)| f.size).sum::<u64>() + rejects.as_ref().map_or(0, |f| f.size);
         let (runs, ranges) = std::mem::take(&mut self.ranges).into_iter().unzip();
         let batch = EncodedBatch {
             cut,
@@ -270,8 +276,7 @@ impl OpenBatch {
         let range = match at {
             Some(at) => self.ranges.swap_remove(at).1,
             None => {
-                let mut range =
-                    RangeRecord::starting_point(&run.topic, &run.source, block.from);
+                let mut range = RangeRecord::starting_point(&run.topic, &run.source, block.from);
                 range.topic_id.clone_from(&run.topic_id);
                 range
             }
@@ -341,11 +346,7 @@ impl OpenBatch {
                 .partitioner
                 .split(&self.plan.file_schema, columns)?
             {
-                write_to(
-                    self.files.entry(values),
-                    &self.plan.file_schema,
-                    &rows,
-                )?;
+                write_to(self.files.entry(values), &self.plan.file_schema, &rows)?;
             }
         }
         if self.rejects.rows() > 0 {
@@ -379,7 +380,10 @@ impl OpenBatch {
 
 fn skip(range: &mut RangeRecord, code: SkipCode, offset: i64) {
     range.skipped += 1;
-    let ranges = range.skip_ranges.entry(code.as_str().to_owned()).or_default();
+    let ranges = range
+        .skip_ranges
+        .entry(code.as_str().to_owned())
+        .or_default();
     push_range(ranges, offset, offset + 1);
 }
 
@@ -391,7 +395,9 @@ fn write_to(
     use std::collections::hash_map::Entry;
     match entry {
         Entry::Occupied(writer) => writer.into_mut().write(rows),
-        Entry::Vacant(place) => place.insert(FileWriter::new(schema.clone(), rows)?).write(rows),
+        Entry::Vacant(place) => place
+            .insert(FileWriter::new(schema.clone(), rows)?)
+            .write(rows),
     }
 }
 

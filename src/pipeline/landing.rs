@@ -137,12 +137,17 @@ impl LandingParts {
                 self.metrics
                     .commits
                     .with_label_values(&[stream, "conflict"])
-                    .inc_by(conflicts);
+                    .inc_by(conflicts.into());
                 self.metrics
                     .commit_seconds
                     .with_label_values(&[stream])
                     .observe(seconds);
-                tracing::debug!(stream, version, cut = cut.batch.cut.as_str(), "batch committed");
+                tracing::debug!(
+                    stream,
+                    version,
+                    cut = cut.batch.cut.as_str(),
+                    "batch committed"
+                );
                 self.account(stream, &cut, &sizes);
                 self.after_commit(stream, &cut).await;
             }
@@ -151,14 +156,30 @@ impl LandingParts {
                 self.account(stream, &cut, &sizes);
                 self.after_commit(stream, &cut).await;
             }
-            Landing::Fenced { moved } => {
+            Landing::Fenced { moved, .. } => {
                 count("fenced");
-                tracing::warn!(stream, ?moved, "batch fenced: another instance moved its partitions; reading again from the table's positions");
+                tracing::warn!(
+                    stream,
+                    ?moved,
+                    "batch fenced: another instance moved its partitions; reading again from the table's positions"
+                );
                 self.flow.fence();
             }
-            Landing::SchemaBehind { table } => {
+            Landing::SchemaBehind { table, .. } => {
                 count("fenced");
-                tracing::error!(stream, table, "the table is at a newer schema version than this instance is configured with; give it that version and start again");
+                tracing::error!(
+                    stream,
+                    table,
+                    "the table is at a newer schema version than this instance is configured with; give it that version and start again"
+                );
+                self.flow.fence();
+            }
+            Landing::UploadAgain => {
+                count("failed");
+                tracing::warn!(
+                    stream,
+                    "the batch's files are too old to be committed; its positions are read again"
+                );
                 self.flow.fence();
             }
             Landing::GaveUp(error) => {

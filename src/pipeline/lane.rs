@@ -112,10 +112,7 @@ impl BlockSink for Inlet {
         if self.flow.is_full() || self.lane.budget.is_full() {
             return Err(block);
         }
-        let charge = self
-            .lane
-            .budget
-            .charge(Stage::Queue, block.memory() as u64);
+        let charge = self.lane.budget.charge(Stage::Queue, block.memory() as u64);
         let order = Order::Block {
             run: self.run.clone(),
             block,

@@ -54,7 +54,10 @@ impl Partitioner {
 
     /// Names of the partition columns, in order.
     pub fn names(&self) -> Vec<String> {
-        self.columns.iter().map(|(name, _, _)| name.clone()).collect()
+        self.columns
+            .iter()
+            .map(|(name, _, _)| name.clone())
+            .collect()
     }
 
     /// True for a field of the schema that is a partition column as it is, and so in no file.
@@ -131,8 +134,7 @@ fn group(texts: &[StringArray]) -> Vec<(PartitionValues, Vec<u32>)> {
     for row in 0..rows {
         let same = groups.get(last).is_some_and(|(values, _)| {
             texts.iter().zip(values).all(|(t, v)| {
-                t.is_valid(row) == v.is_some()
-                    && v.as_deref().is_none_or(|v| v == t.value(row))
+                t.is_valid(row) == v.is_some() && v.as_deref().is_none_or(|v| v == t.value(row))
             })
         });
         if !same {

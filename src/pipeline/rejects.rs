@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Int64Array, StringBuilder, StringArray, TimestampMicrosecondBuilder,
+    ArrayRef, BinaryBuilder, Int64Array, StringArray, StringBuilder, TimestampMicrosecondBuilder,
     new_null_array,
 };
 use arrow::datatypes::DataType;

@@ -60,15 +60,14 @@ impl Uploader {
             rejects: Vec::new(),
         };
         for (values, file) in files {
-            let values: Vec<(String, Option<String>)> = self
-                .partition_columns
-                .iter()
-                .cloned()
-                .zip(values)
-                .collect();
+            let values: Vec<(String, Option<String>)> =
+                self.partition_columns.iter().cloned().zip(values).collect();
             let path = layout::data_file(&values, Uuid::new_v4());
-            self.put(&format!("{}/{path}", layout::data_table(&self.stream)), &file)
-                .await?;
+            self.put(
+                &format!("{}/{path}", layout::data_table(&self.stream)),
+                &file,
+            )
+            .await?;
             uploaded.files.push(DataFile {
                 path,
                 size: file.size,

@@ -1,0 +1,102 @@
+//! `weir run`: the daemon, until SIGTERM or SIGINT.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{App, Parts};
+use crate::cli::{Context, EXIT_INCOMPLETE};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::fail_point;
+use crate::http;
+use crate::metrics::Metrics;
+use crate::pipeline::status::StatusBoard;
+use crate::shutdown::{self, Phase, Trigger};
+
+/// `weir run` takes nothing of its own.
+#[derive(Debug, Args)]
+pub struct Arguments {}
+
+/// Runs until a signal; a second one, or the end of the grace period, leaves at once.
+pub fn run(context: &Context) -> Result<ExitCode> {
+    let config = context.load()?;
+    if let Some(spec) = context.environment.get("WEIR_FAIL_POINT")
+        && !fail_point::arm(spec)
+    {
+        tracing::warn!(
+            "WEIR_FAIL_POINT is set, and this build has no fail points or it names none"
+        );
+    }
+    let runtime = runtime()?;
+    runtime.block_on(serve(config))
+}
+
+/// The runtime of a command that does I/O.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::internal("could not start the runtime").because(e))
+}
+
+async fn serve(config: Config) -> Result<ExitCode> {
+    let (trigger, shutdown) = shutdown::channel();
+    let parts = Parts {
+        clock: Clock::system(),
+        metrics: Metrics::new()?,
+        status: StatusBoard::default(),
+        shutdown: shutdown.clone(),
+    };
+    let address = http::serve(
+        config.http_listen,
+        config.instance.clone(),
+        parts.metrics.clone(),
+        parts.status.clone(),
+        shutdown.clone(),
+    )
+    .await?;
+    tracing::info!(instance = %config.instance, %address, streams = config.streams.len(), "weir starts");
+    let clock = parts.clock.clone();
+    let mut stop = shutdown.clone();
+    tokio::spawn(watch_signals(trigger, clock.clone(), config.shutdown_grace));
+    let app = App::start(&config, parts).await?;
+    stop.reached(Phase::Draining).await;
+    tracing::info!("stopping: flushing what was read");
+    tokio::select! {
+        drained = app.drained() => {
+            drained?;
+            tracing::info!("stopped; everything that was read is committed");
+            Ok(ExitCode::SUCCESS)
+        }
+        () = stop.reached(Phase::Abandoned) => {
+            tracing::warn!("stopped without a complete drain; what was not committed is read again");
+            Ok(ExitCode::from(EXIT_INCOMPLETE))
+        }
+    }
+}
+
+async fn watch_signals(trigger: Trigger, clock: Clock, grace: std::time::Duration) {
+    let (Ok(mut term), Ok(mut int)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("signals cannot be watched; only SIGKILL ends this process");
+        return std::future::pending().await;
+    };
+    let mut next = async || {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+    };
+    next().await;
+    trigger.advance(Phase::Draining);
+    // A second signal or the end of the grace period, whichever comes first.
+    let _ = clock.timeout(grace, next()).await;
+    trigger.advance(Phase::Abandoned);
+    // The trigger lives as long as the process, so that its watchers never see it gone.
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,140 @@
+//! What is told of the running process: the state of each partition, and of the broker.
+//!
+//! Owns: the board that the stages write and HTTP reads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use crate::source::kafka::TopicPartition;
+
+/// The state of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PartitionState {
+    /// It is fetched.
+    Running,
+    /// Its position is being settled, or its lake is waited for.
+    Waiting,
+    /// An operator has to decide.
+    Stopped,
+}
+
+impl PartitionState {
+    /// The metric's label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PartitionState::Running => "running",
+            PartitionState::Waiting => "waiting",
+            PartitionState::Stopped => "stopped",
+        }
+    }
+}
+
+/// One partition of a stream.
+#[derive(Debug, Clone, Serialize)]
+pub struct PartitionStatus {
+    /// The topic.
+    pub topic: String,
+    /// Its number.
+    pub partition: i32,
+    /// Its state.
+    pub state: PartitionState,
+    /// Why it is in that state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The next offset that is not settled.
+    pub position: Option<i64>,
+    /// The last stable offset.
+    pub end: Option<i64>,
+}
+
+/// A picture of the board.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Status {
+    /// Why no broker can be reached, if none can.
+    pub broker_down: Option<String>,
+    /// Partitions by stream.
+    pub streams: BTreeMap<String, Vec<PartitionStatus>>,
+}
+
+#[derive(Debug, Default)]
+struct Board {
+    broker_down: Option<String>,
+    streams: BTreeMap<String, BTreeMap<TopicPartition, PartitionStatus>>,
+}
+
+/// The board. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct StatusBoard(Arc<Mutex<Board>>);
+
+impl StatusBoard {
+    /// Names a stream, so that it is told of before it has partitions.
+    pub fn add_stream(&self, stream: &str) {
+        self.0.lock().streams.entry(stream.to_owned()).or_default();
+    }
+
+    /// The broker is reached, or is not.
+    pub fn set_broker(&self, up: bool, message: &str) {
+        self.0.lock().broker_down = (!up).then(|| message.to_owned());
+    }
+
+    /// The state of a partition.
+    pub fn set_state(
+        &self,
+        stream: &str,
+        partition: &TopicPartition,
+        state: PartitionState,
+        reason: Option<String>,
+    ) {
+        let mut board = self.0.lock();
+        let partitions = board.streams.entry(stream.to_owned()).or_default();
+        let entry = partitions
+            .entry(partition.clone())
+            .or_insert_with(|| PartitionStatus {
+                topic: partition.topic.to_string(),
+                partition: partition.partition,
+                state,
+                reason: None,
+                position: None,
+                end: None,
+            });
+        entry.state = state;
+        entry.reason = reason;
+    }
+
+    /// How far a partition is settled, and where its log ends.
+    pub fn set_position(&self, stream: &str, partition: &TopicPartition, position: i64, end: i64) {
+        let mut board = self.0.lock();
+        if let Some(entry) = board
+            .streams
+            .get_mut(stream)
+            .and_then(|p| p.get_mut(partition))
+        {
+            entry.position = Some(position);
+            entry.end = Some(end);
+        }
+    }
+
+    /// A partition was given up.
+    pub fn forget(&self, stream: &str, partition: &TopicPartition) {
+        if let Some(partitions) = self.0.lock().streams.get_mut(stream) {
+            partitions.remove(partition);
+        }
+    }
+
+    /// The picture now.
+    pub fn picture(&self) -> Status {
+        let board = self.0.lock();
+        Status {
+            broker_down: board.broker_down.clone(),
+            streams: board
+                .streams
+                .iter()
+                .map(|(name, p)| (name.clone(), p.values().cloned().collect()))
+                .collect(),
+        }
+    }
+}

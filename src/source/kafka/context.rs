@@ -1,0 +1,172 @@
+//! What librdkafka calls back.
+//!
+//! On an assignment the join is completed with an empty list: partitions are assigned one by one
+//! when their offsets are known. On a revocation the callback waits for the flush.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::statistics::Statistics;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::mpsc;
+
+use crate::source::kafka::{Event, PartitionStatistics, RevokeReply, TopicPartition};
+
+/// The context of the consumer.
+pub(super) struct Context {
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) revoke_deadline: Duration,
+    /// Partitions that are assigned in librdkafka, so that only those are unassigned.
+    pub(super) started: Mutex<HashSet<TopicPartition>>,
+    pub(super) is_down: Mutex<bool>,
+}
+
+impl Context {
+    pub(super) fn send(&self, event: Event) {
+        // The queue is far longer than the events that can be under way; when the receiver is gone
+        // the process stops.
+        if self.events.try_send(event).is_err() {
+            tracing::debug!("a consumer event had no receiver");
+        }
+    }
+
+    pub(super) fn set_up(&self) {
+        let mut is_down = self.is_down.lock();
+        if std::mem::take(&mut *is_down) {
+            self.send(Event::Broker {
+                up: true,
+                message: "connected".to_owned(),
+            });
+        }
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => tracing::warn!(facility, "librdkafka: {message}"),
+            _ => tracing::debug!(facility, "librdkafka: {message}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            let mut is_down = self.is_down.lock();
+            if !std::mem::replace(&mut *is_down, true) {
+                self.send(Event::Broker {
+                    up: false,
+                    message: reason.to_owned(),
+                });
+            }
+        } else {
+            tracing::debug!(%error, reason, "librdkafka error");
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        if statistics.brokers.values().any(|b| b.state == "UP") {
+            self.set_up();
+        }
+        let mut partitions = Vec::new();
+        for (name, topic) in &statistics.topics {
+            let name: Arc<str> = name.as_str().into();
+            for (number, partition) in &topic.partitions {
+                if *number >= 0 && partition.ls_offset >= 0 {
+                    partitions.push(PartitionStatistics {
+                        partition: TopicPartition {
+                            topic: name.clone(),
+                            partition: *number,
+                        },
+                        end: partition.ls_offset,
+                    });
+                }
+            }
+        }
+        if !partitions.is_empty() {
+            self.send(Event::Statistics(partitions));
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        err: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let partitions: Vec<TopicPartition> = list
+            .elements()
+            .iter()
+            .map(|e| TopicPartition {
+                topic: e.topic().into(),
+                partition: e.partition(),
+            })
+            .collect();
+        if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            tracing::info!(partitions = partitions.len(), "partitions assigned");
+            if let Err(error) = consumer.incremental_assign(&TopicPartitionList::new()) {
+                tracing::error!(%error, "could not take an assignment");
+            }
+            self.send(Event::Assigned(partitions));
+            return;
+        }
+        let lost = consumer.assignment_lost();
+        tracing::info!(partitions = partitions.len(), lost, "partitions revoked");
+        let (reply, done) = sync_channel(1);
+        self.send(Event::Revoked {
+            partitions: partitions.clone(),
+            lost,
+            done: RevokeReply(reply),
+        });
+        // Either answer ends the wait: flushed, or the deadline is over.
+        let _ = done.recv_timeout(self.revoke_deadline);
+        let mut unassign = TopicPartitionList::new();
+        {
+            let mut started = self.started.lock();
+            for partition in &partitions {
+                if started.remove(partition) {
+                    unassign.add_partition(&partition.topic, partition.partition);
+                }
+            }
+        }
+        if let Err(error) = consumer.incremental_unassign(&unassign) {
+            tracing::error!(%error, "could not give partitions back");
+        }
+    }
+}
+
+/// A list of partitions for librdkafka.
+pub(super) fn list<'a>(
+    partitions: impl IntoIterator<Item = (&'a TopicPartition, Option<i64>)>,
+) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in partitions {
+        match offset {
+            // An offset below zero is no offset; none is made here.
+            Some(offset) => {
+                let _ = list.add_partition_offset(
+                    &partition.topic,
+                    partition.partition,
+                    Offset::Offset(offset),
+                );
+            }
+            None => {
+                list.add_partition(&partition.topic, partition.partition);
+            }
+        }
+    }
+    list
+}
