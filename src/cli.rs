@@ -64,10 +64,9 @@ pub(crate) const EXIT_INCOMPLETE: u8 = 4;
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Checks configuration, schemas and the lake; every problem at once
     /// Runs the daemon until SIGTERM or SIGINT
     Run(run::Arguments),
-    /// Checks configuration and schemas; every problem at once
+    /// Checks configuration, schemas and the lake; every problem at once
     Check(check::Arguments),
     /// Compatibility of schema versions, and the columns of a stream
     Schema(schema::Arguments),

@@ -18,10 +18,10 @@ use crate::shutdown::{self, Phase, Trigger};
 
 /// `weir run` takes nothing of its own.
 #[derive(Debug, Args)]
-pub struct Arguments {}
+pub(super) struct Arguments {}
 
 /// Runs until a signal; a second one, or the end of the grace period, leaves at once.
-pub fn run(context: &Context) -> Result<ExitCode> {
+pub(super) fn run(context: &Context) -> Result<ExitCode> {
     let config = context.load()?;
     if let Some(spec) = context.environment.get("WEIR_FAIL_POINT")
         && !fail_point::arm(spec)

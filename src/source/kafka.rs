@@ -63,6 +63,15 @@ pub struct StartAt {
     pub generation: u64,
 }
 
+impl std::fmt::Debug for StartAt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StartAt")
+            .field("partition", &self.partition)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Ends the wait of a revocation when it is dropped.
 #[derive(Debug)]
 pub struct RevokeReply(
