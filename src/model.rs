@@ -1,5 +1,6 @@
 //! The vocabulary: what passes between the stages, without any I/O.
 
+pub mod id;
 pub mod ledger;
 pub mod position;
 pub mod raw;

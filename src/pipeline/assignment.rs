@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
-use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::{OnGap, Start, Stream, TopicSelect};
 use crate::error::{Error, Result};
 use crate::lake::{Commit, LakeTable, ReadyBatch, View};
 use crate::metrics::Metrics;
+use crate::model::id;
 use crate::model::ledger::{CommitRecord, Cut, RECORD_VERSION, RangeRecord, Role};
 use crate::model::position::{SourceId, SourcePartition};
 use crate::pipeline::commit::{Committer, Landing};
@@ -411,7 +411,7 @@ impl Assignment {
         CommitRecord {
             version: RECORD_VERSION,
             role: Role::Data,
-            batch: Uuid::new_v4(),
+            batch: id::fresh(),
             instance: self.instance.clone(),
             cut: Some(Cut::End),
             schema: Some(parts.stream().schema.version),

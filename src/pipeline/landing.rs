@@ -9,12 +9,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::fail_point;
 use crate::lake::{Commit, LakeTable, ReadyBatch};
 use crate::metrics::Metrics;
+use crate::model::id;
 use crate::model::ledger::{CommitRecord, RECORD_VERSION, RangeRecord, Role};
 use crate::pipeline::commit::{Committer, Landing};
 use crate::pipeline::flow::{CutBatch, Flow};
@@ -101,7 +101,7 @@ impl LandingParts {
         let record = CommitRecord {
             version: RECORD_VERSION,
             role: Role::Data,
-            batch: Uuid::new_v4(),
+            batch: id::fresh(),
             instance: self.instance.clone(),
             cut: Some(cut.batch.cut),
             schema: Some(self.flow.plan.stream.schema.version),

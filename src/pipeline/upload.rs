@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload, path::Path};
-use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::fail_point;
 use crate::lake::{DataFile, delta::stats, layout};
+use crate::model::id;
 use crate::model::ledger::RejectsFile;
 use crate::pipeline::file::EncodedFile;
 use crate::pipeline::partition_values::PartitionValues;
@@ -62,7 +62,7 @@ impl Uploader {
         for (values, file) in files {
             let values: Vec<(String, Option<String>)> =
                 self.partition_columns.iter().cloned().zip(values).collect();
-            let path = layout::data_file(&values, Uuid::new_v4());
+            let path = layout::data_file(&values, id::fresh());
             self.put(
                 &format!("{}/{path}", layout::data_table(&self.stream)),
                 &file,
@@ -78,7 +78,7 @@ impl Uploader {
             });
         }
         if let Some(file) = rejects {
-            let path = layout::data_file(&[], Uuid::new_v4());
+            let path = layout::data_file(&[], id::fresh());
             let whole = format!("{}/{path}", layout::rejects_table(&self.stream));
             self.put(&whole, &file).await?;
             uploaded.rejects.push(RejectsFile {

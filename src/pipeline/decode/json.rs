@@ -705,3 +705,6 @@ fn wrong(wanted: &str, cursor: &mut Cursor<'_>) -> Stop {
         format!("{wanted} is wanted, {seen} was seen"),
     )
 }
+
+#[cfg(test)]
+mod tests;

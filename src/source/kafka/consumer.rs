@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ const BLOCK_AGE: Duration = Duration::from_millis(100);
 /// Messages that are polled between two looks at the orders.
 const ROUND: usize = 10_000;
 
+/// Orders that may be under way to the thread, which takes them all between two polls.
+const ORDERS: usize = 4096;
+
 /// Events that may be under way to their receiver.
 const EVENTS: usize = 4096;
 
@@ -54,8 +57,7 @@ pub fn spawn(
         .subscribe(&topics)
         .map_err(|e| Error::config("the topics are refused").because(e))?;
     let consumer = Arc::new(consumer);
-    // Orders are few and small; a bounded queue could make two tasks wait for each other.
-    let (orders, queue) = channel();
+    let (orders, queue) = sync_channel(ORDERS);
     let control = Control {
         orders,
         consumer: consumer.clone(),

@@ -1,7 +1,7 @@
 //! What others ask of the consumer: orders to its thread, and questions to the cluster.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -25,7 +25,7 @@ pub(super) enum Order {
 /// The consumer as others see it. Cheap to clone.
 #[derive(Clone)]
 pub struct Control {
-    pub(super) orders: Sender<Order>,
+    pub(super) orders: SyncSender<Order>,
     pub(super) consumer: Arc<BaseConsumer<Context>>,
 }
 
