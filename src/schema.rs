@@ -6,6 +6,7 @@
 
 pub mod arrow;
 pub mod compat;
+pub(crate) mod defaults;
 pub mod folder;
 pub mod parse;
 

@@ -11,8 +11,12 @@ use apache_avro::schema::{
     Alias, DecimalSchema, EnumSchema, InnerDecimalSchema, Name, RecordSchema, UuidSchema,
 };
 
-use crate::schema::{Enum, Field, Record, Schema, Type, Value};
+use crate::schema::{Enum, Field, Record, Schema, Type, Value, defaults};
 
+/// Most fields of a schema, nested ones counted wherever their type stands.
+const MAX_FIELDS: usize = 10_000;
+/// Most levels of records, arrays and maps within each other.
+const MAX_DEPTH: usize = 64;
 /// Most digits of a decimal that Delta holds.
 const MAX_PRECISION: usize = 38;
 
@@ -38,6 +42,12 @@ pub fn parse(
         faults: Vec::new(),
     };
     let root = mapper.record(root, "");
+    if let Some(root) = &root {
+        let mut size = Size::default();
+        if let Err(limit) = size.record(root, 1) {
+            mapper.refuse::<()>("", limit);
+        }
+    }
     match (root, mapper.faults.is_empty()) {
         (Some(root), true) => Ok(Schema {
             subject: subject.to_owned(),
@@ -86,6 +96,11 @@ impl Mapper {
             let Some(value) = self.value(&field.schema, &path) else {
                 continue;
             };
+            if let Some(default) = &field.default
+                && let Some(why) = defaults::fault(&value, default)
+            {
+                self.refuse::<()>(&path, &format!("the default is {why}"));
+            }
             fields.push(Field {
                 name: field.name.clone(),
                 external: field.name.clone(),
@@ -234,6 +249,38 @@ impl Mapper {
     }
 }
 
+/// What a schema would unfold to: a named type counts wherever it is used, so that a short text
+/// cannot ask for columns without end.
+#[derive(Default)]
+struct Size {
+    fields: usize,
+}
+
+impl Size {
+    fn record(&mut self, record: &Record, depth: usize) -> Result<(), &'static str> {
+        if depth > MAX_DEPTH {
+            return Err("nests more than 64 levels");
+        }
+        for field in &record.fields {
+            self.fields += 1;
+            if self.fields > MAX_FIELDS {
+                return Err("unfolds to more than 10,000 fields");
+            }
+            self.value(&field.value, depth)?;
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, value: &Value, depth: usize) -> Result<(), &'static str> {
+        match &value.ty {
+            Type::Record(record) => self.record(record, depth + 1),
+            Type::Array(_) | Type::Map(_) if depth >= MAX_DEPTH => Err("nests more than 64 levels"),
+            Type::Array(inner) | Type::Map(inner) => self.value(inner, depth + 1),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn full_name(name: &Name) -> String {
     name.fullname(None)
 }
@@ -245,3 +292,6 @@ fn alias_names(aliases: Option<&[Alias]>) -> Vec<String> {
         .map(|alias| alias.fullname(None))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
