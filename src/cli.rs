@@ -6,6 +6,7 @@
 
 mod check;
 mod completions;
+mod demo;
 mod logs;
 mod output;
 mod run;
@@ -66,6 +67,8 @@ pub(crate) const EXIT_INCOMPLETE: u8 = 4;
 enum Command {
     /// Runs the daemon until SIGTERM or SIGINT
     Run(run::Arguments),
+    /// The main job on embedded parts: a broker in the process, a lake in a local folder
+    Demo(demo::Arguments),
     /// Checks configuration, schemas and the lake; every problem at once
     Check(check::Arguments),
     /// Compatibility of schema versions, and the columns of a stream
@@ -136,6 +139,7 @@ pub fn run(command_line: CommandLine, environment: BTreeMap<String, String>) -> 
     };
     let done = match command_line.command {
         Command::Run(_) => run::run(&context),
+        Command::Demo(arguments) => demo::run(&context, &arguments),
         Command::Check(arguments) => check::run(&context, &arguments),
         Command::Schema(arguments) => schema::run(&context, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),

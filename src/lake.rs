@@ -7,6 +7,7 @@
 pub mod delta;
 pub mod layout;
 pub mod protocol;
+pub mod rejects;
 
 use std::collections::HashMap;
 

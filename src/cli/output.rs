@@ -45,3 +45,9 @@ pub(crate) fn complain(error: &Error) {
     // where stderr cannot be written there is nobody to tell
     let _ = writeln!(std::io::stderr().lock(), "weir: {error}");
 }
+
+/// Writes a line for people to stderr.
+pub(crate) fn notice(text: &str) {
+    // where stderr cannot be written there is nobody to tell
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

@@ -7,6 +7,7 @@
 mod consumer;
 mod context;
 mod control;
+mod demo_broker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::model::raw::RawBlock;
 
 pub use consumer::spawn;
 pub use control::Control;
+pub use demo_broker::DemoBroker;
 
 /// A partition of a topic of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
