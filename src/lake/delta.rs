@@ -40,10 +40,10 @@ use crate::store::{Store, store_error};
 
 const ENGINE_INFO: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 
-/// A checkpoint is written at versions divisible by this.
+/// A checkpoint is written when this many versions were passed.
 const CHECKPOINT_EVERY: u64 = 100;
 
-/// A checksum is written at versions divisible by this, and after each checkpoint.
+/// A checksum is written when this many versions were passed, and after each checkpoint.
 const CHECKSUM_EVERY: u64 = 16;
 
 /// The DLO and the rejects table of one stream.
@@ -57,6 +57,7 @@ pub struct DeltaTable {
     data: Side,
     rejects: Side,
     followed: AtomicU64,
+    upkeep: tokio::sync::Mutex<()>,
 }
 
 /// One of the two tables.
@@ -64,6 +65,9 @@ struct Side {
     name: String,
     root: Url,
     held: Mutex<Option<SnapshotRef>>,
+    /// The newest version that upkeep wrote a checkpoint and a checksum for; 0 for none.
+    checkpointed: AtomicU64,
+    checksummed: AtomicU64,
     seen: tokio::sync::Mutex<Seen>,
 }
 
@@ -91,6 +95,8 @@ impl Side {
             name,
             root,
             held: Mutex::new(None),
+            checkpointed: AtomicU64::new(0),
+            checksummed: AtomicU64::new(0),
             seen: tokio::sync::Mutex::default(),
         })
     }
@@ -123,6 +129,7 @@ impl DeltaTable {
             data: Side::new(&root, layout::data_table(stream))?,
             rejects: Side::new(&root, layout::rejects_table(stream))?,
             followed: AtomicU64::new(0),
+            upkeep: tokio::sync::Mutex::new(()),
         };
         table.ensure(&table.data, &spec).await?;
         let rejects = TableSpec {
@@ -329,13 +336,20 @@ impl LakeTable for DeltaTable {
     }
 
     async fn upkeep(&self) -> Result<()> {
+        let Ok(_alone) = self.upkeep.try_lock() else {
+            return Ok(());
+        };
         for side in [&self.data, &self.rejects] {
             let Some(snapshot) = side.held.lock().clone() else {
                 continue;
             };
             let version = snapshot.version();
-            let checkpoint = version > 0 && version.is_multiple_of(CHECKPOINT_EVERY);
-            if !checkpoint && !version.is_multiple_of(CHECKSUM_EVERY) {
+            // Other instances commit too, so that a given version may never be held here.
+            let due = |last: &AtomicU64, every: u64| {
+                version / every > last.load(Ordering::SeqCst) / every
+            };
+            let checkpoint = due(&side.checkpointed, CHECKPOINT_EVERY);
+            if !checkpoint && !due(&side.checksummed, CHECKSUM_EVERY) {
                 continue;
             }
             let engine = self.engine.clone();
@@ -353,6 +367,10 @@ impl LakeTable for DeltaTable {
                 Ok(after)
             })
             .await?;
+            if checkpoint {
+                side.checkpointed.store(version, Ordering::SeqCst);
+            }
+            side.checksummed.store(version, Ordering::SeqCst);
             let mut held = side.held.lock();
             if held.as_ref().is_some_and(|h| h.version() == kept.version()) {
                 *held = Some(kept);

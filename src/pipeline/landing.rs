@@ -253,9 +253,13 @@ impl LandingParts {
         }
         fail_point::pass("before_ack");
         self.control.commit_group_offsets(offsets);
-        if let Err(error) = self.table.upkeep().await {
-            tracing::warn!(stream, %error, "checkpoint or checksum not written; tried again later");
-        }
+        let (table, stream) = (self.table.clone(), stream.to_owned());
+        // Off the commit path: the next batch does not wait for a checkpoint.
+        tokio::spawn(async move {
+            if let Err(error) = table.upkeep().await {
+                tracing::warn!(stream, %error, "checkpoint or checksum not written; tried again later");
+            }
+        });
     }
 }
 
