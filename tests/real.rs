@@ -1,0 +1,23 @@
+//! The real binary against a real Kafka, a real S3 server and Python readers.
+//!
+//! `cargo test --features real-services --test real`; tests/README.md says what it needs. What a
+//! part cannot do is a failure, never a skip. Each module is one subject:
+//! `smoke`: every part starts and a topic lands; `kills`: instances die at every step; `faults`:
+//! what brokers do to a topic; `outage`: a part goes away and comes back; `zombie`: an instance
+//! sleeps through its session.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "other processes are waited for in real time, and a test ends by a panic"
+)]
+
+#[path = "real/services.rs"]
+mod services;
+#[path = "real/smoke.rs"]
+mod smoke;
+#[path = "real/world.rs"]
+mod world;

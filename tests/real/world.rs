@@ -1,0 +1,336 @@
+//! A test's world: a folder, a cluster, a lake, instances of weir, and the checker.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::services::kafka::Kafka;
+use crate::services::process::Process;
+use crate::services::s3::{BUCKET, KEYS, S3};
+use crate::services::{free_ports, in_repository, python, python_command, wait_for};
+
+/// The stream, and the topic that most tests feed it from.
+pub const STREAM: &str = "events";
+
+/// The longest time in which anything is expected to happen.
+pub const SOON: Duration = Duration::from_secs(120);
+
+/// Where the tables are.
+#[derive(Debug)]
+pub enum Lake {
+    /// A folder in the world's folder.
+    Local,
+    /// A bucket, reached at this endpoint.
+    S3 {
+        /// The server.
+        server: S3,
+        /// Where weir reaches it: the server itself, or what a test put between.
+        endpoint: String,
+    },
+}
+
+/// Settings of a test that differ from the usual.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Of `[topics]`: lines of TOML.
+    pub topics: String,
+    /// Of `weir.toml`: whole sections.
+    pub more: String,
+    /// `flush.max_rows`.
+    pub max_rows: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            topics: format!("names = [\"{STREAM}\"]\nformat = \"json\""),
+            more: String::new(),
+            max_rows: 2000,
+        }
+    }
+}
+
+/// Everything of one test. Whatever runs ends with it.
+#[derive(Debug)]
+pub struct World {
+    /// The cluster.
+    pub kafka: Kafka,
+    /// The lake.
+    pub lake: Lake,
+    folder: tempfile::TempDir,
+    settings: Settings,
+}
+
+/// A running instance.
+#[derive(Debug)]
+pub struct Weir {
+    /// The process.
+    pub process: Process,
+    port: u16,
+}
+
+impl World {
+    /// A cluster of one node and a lake in a folder.
+    pub fn local(settings: Settings) -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let kafka = Kafka::start(folder.path(), 1);
+        World {
+            kafka,
+            lake: Lake::Local,
+            folder,
+            settings,
+        }
+    }
+
+    /// A cluster of one node and a lake on S3.
+    pub fn s3(settings: Settings) -> World {
+        let mut world = World::local(settings);
+        let server = S3::start(world.folder.path());
+        let endpoint = server.endpoint();
+        world.lake = Lake::S3 { server, endpoint };
+        world
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The S3 server.
+    pub fn s3_server(&mut self) -> &mut S3 {
+        match &mut self.lake {
+            Lake::S3 { server, .. } => server,
+            Lake::Local => panic!("the lake is a folder"),
+        }
+    }
+
+    /// Does `verb` to topics; see `topics.py`.
+    pub fn topics(&self, verb: &[&str]) -> String {
+        let mut arguments = vec![self.kafka.brokers()];
+        arguments.extend(verb.iter().map(|&word| word.to_owned()));
+        let output = python("topics.py", &arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "topics.py {verb:?}: {errors}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The next offset after the last message of each partition.
+    pub fn ends(&self, topic: &str) -> BTreeMap<i32, i64> {
+        let bounds: BTreeMap<i32, (i64, i64)> =
+            serde_json::from_str(&self.topics(&["ends", topic])).unwrap();
+        bounds.into_iter().map(|(p, (_, high))| (p, high)).collect()
+    }
+
+    /// Fills the usual topic and waits for it; see `produce.py`.
+    pub fn produce(&self, seed: u64, options: &[&str]) {
+        let output = self.produce_command(seed, options).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "produce.py: {text}{errors}");
+    }
+
+    /// Fills the usual topic meanwhile.
+    pub fn producing(&self, seed: u64, options: &[&str]) -> Process {
+        let mut command = self.produce_command(seed, options);
+        Process::start(
+            "produce.py",
+            &mut command,
+            &self.folder().join("produce.log"),
+        )
+    }
+
+    fn produce_command(&self, seed: u64, options: &[&str]) -> Command {
+        let mut arguments = vec!["--brokers".to_owned(), self.kafka.brokers()];
+        arguments.extend(["--topic", STREAM, "--seed"].map(str::to_owned));
+        arguments.push(seed.to_string());
+        arguments.extend(options.iter().map(|&word| word.to_owned()));
+        python_command("produce.py", &arguments)
+    }
+
+    /// Starts an instance; `fail_point` is a `WEIR_FAIL_POINT`.
+    pub fn weir(&self, name: &str, fail_point: Option<&str>) -> Weir {
+        let port = free_ports(1)[0];
+        let mut command = self.command(name, port);
+        command.arg("run");
+        if let Some(point) = fail_point {
+            command.env("WEIR_FAIL_POINT", point);
+        }
+        let log = self.folder().join(format!("{name}.log"));
+        let process = Process::start(name, &mut command, &log);
+        Weir { process, port }
+    }
+
+    /// A command of weir with the world's configuration: exit code and output.
+    pub fn ask(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = self.command("asking", 0).args(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        (output.status.code(), format!("{text}{errors}"))
+    }
+
+    fn command(&self, name: &str, port: u16) -> Command {
+        let config = self.configure(name, port);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        command.arg("--config").arg(config);
+        // A setting of whoever runs the tests is none of the test's.
+        for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("WEIR_")) {
+            command.env_remove(key);
+        }
+        command
+    }
+
+    /// Writes the configuration of an instance.
+    fn configure(&self, name: &str, port: u16) -> PathBuf {
+        let folder = self.folder().join(format!("config-{name}"));
+        let write = |path: &str, text: &str| {
+            let path = folder.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let schema = in_repository("tests/real/event.avsc");
+        let schema = std::fs::read_to_string(schema).unwrap();
+        write(&format!("schemas/{STREAM}/1.avsc"), &schema);
+        let stream = format!(
+            "source = \"tests\"\nobject = \"events\"\ncategory = \"engagement\"\n\
+             schema = {{ subject = \"{STREAM}\" }}\nprimary_key = [\"id\"]\n\
+             event_time = \"created_at\"\n[topics]\n{}\n",
+            self.settings.topics
+        );
+        write(&format!("streams/{STREAM}.toml"), &stream);
+        let Settings { more, max_rows, .. } = &self.settings;
+        let options = match &self.lake {
+            Lake::Local => String::new(),
+            Lake::S3 { endpoint, .. } => format!(
+                "[lake.options]\nendpoint = \"{endpoint}\"\nallow_http = \"true\"\n\
+                 region = \"us-east-1\"\naccess_key_id = \"{}\"\nsecret_access_key = \"{}\"\n",
+                KEYS.0, KEYS.1
+            ),
+        };
+        let daemon = format!(
+            "[instance]\nid = \"{name}\"\n\
+             [kafka]\nbrokers = \"{}\"\ngroup = \"weir\"\n\
+             [kafka.properties]\n\"session.timeout.ms\" = \"3000\"\n\
+             \"heartbeat.interval.ms\" = \"500\"\n\
+             \"topic.metadata.refresh.interval.ms\" = \"2000\"\n\
+             [lake]\nurl = \"{}\"\n{options}\
+             [flush]\nmax_age = \"500ms\"\nmax_rows = {max_rows}\n\
+             [http]\nlisten = \"127.0.0.1:{port}\"\n{more}",
+            self.kafka.brokers(),
+            self.lake_url()
+        );
+        write("weir.toml", &daemon)
+    }
+
+    fn lake_url(&self) -> String {
+        match &self.lake {
+            Lake::Local => format!("file://{}", self.folder().join("lake").display()),
+            Lake::S3 { .. } => format!("s3://{BUCKET}/tables"),
+        }
+    }
+
+    /// Waits until `instances` together have settled every partition up to `ends`.
+    pub fn wait_settled(&self, instances: &mut [Weir], ends: &BTreeMap<i32, i64>) {
+        let what = format!("all of {ends:?} is settled");
+        wait_for(&what, SOON, || {
+            let mut settled = BTreeMap::new();
+            for weir in instances.iter_mut() {
+                if let Some(status) = weir.process.ended() {
+                    panic!("an instance ended with {status}");
+                }
+                for (partition, position) in weir.positions() {
+                    let best = settled.entry(partition).or_insert(position);
+                    *best = position.max(*best);
+                }
+            }
+            let there = |(p, end): (&i32, &i64)| settled.get(p).is_some_and(|at| at >= end);
+            ends.iter().all(there).then_some(())
+        });
+    }
+
+    /// Holds the lake against the log of the usual topic; see `check.py`. Returns its counts.
+    pub fn check(&self, options: &[&str]) -> Value {
+        let report = self.report(options);
+        assert_eq!(report["ok"], json!(true), "{report:#}");
+        report["counts"].clone()
+    }
+
+    /// What the checker says.
+    pub fn report(&self, options: &[&str]) -> Value {
+        let url = self.lake_url();
+        let lake = url.strip_prefix("file://").unwrap_or(&url);
+        let mut arguments = vec!["--lake".to_owned(), lake.to_owned()];
+        if let Lake::S3 { server, .. } = &self.lake {
+            let (key, secret) = KEYS;
+            let access = json!({ "endpoint": server.endpoint(), "key": key, "secret": secret });
+            arguments.extend(["--s3".to_owned(), access.to_string()]);
+        }
+        arguments.extend(["--brokers".to_owned(), self.kafka.brokers()]);
+        let words = ["--stream", STREAM, "--topic", STREAM];
+        arguments.extend(words.iter().chain(options).map(|&word| word.to_owned()));
+        let output = python("check.py", &arguments);
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("check.py: {e}: {text}{errors}"))
+    }
+}
+
+impl Weir {
+    /// Status and body of a GET; `None` while nobody listens.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: weir\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, body.to_owned()))
+    }
+
+    /// The position of each partition of the usual topic that it holds.
+    pub fn positions(&self) -> BTreeMap<i32, i64> {
+        let list = self.partitions();
+        let positions = list.iter().filter_map(|p| {
+            let number = i32::try_from(p["partition"].as_i64()?).ok()?;
+            Some((number, p["position"].as_i64()?))
+        });
+        positions.collect()
+    }
+
+    /// What `/api/v1/streams/…` tells of the partitions.
+    pub fn partitions(&self) -> Vec<Value> {
+        let Some((200, body)) = self.get(&format!("/api/v1/streams/{STREAM}")) else {
+            return Vec::new();
+        };
+        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+        body["partitions"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The value of a metric, summed over its series that hold all of `labels`.
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let (_, text) = self.get("/metrics").unwrap_or_default();
+        let series = text.lines().filter(|line| {
+            let rest = line.strip_prefix(name);
+            rest.is_some_and(|r| r.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        });
+        series
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    /// SIGTERM; it has to drain and end with 0.
+    pub fn stop(self) {
+        let status = self.process.stop(SOON);
+        assert!(status.success(), "a stopped instance ended with {status}");
+    }
+}
