@@ -4,8 +4,8 @@
 //! data. Stages call these once a batch or block, never once a record. `docs/metrics.md` lists them.
 
 use prometheus::{
-    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::error::{Error, Result};
@@ -22,7 +22,6 @@ pub struct Metrics {
     pub rejects: IntCounterVec,
     pub source_bytes: IntCounterVec,
     pub lag_records: IntGaugeVec,
-    pub lag_seconds: GaugeVec,
     pub visible_delay_seconds: HistogramVec,
     pub committed_position: IntGaugeVec,
     pub partition_state: IntGaugeVec,
@@ -75,17 +74,6 @@ impl Metrics {
                 "Last stable offset less the position up to which the partition is settled",
                 partition,
             )?,
-            lag_seconds: {
-                let g = GaugeVec::new(
-                    Opts::new(
-                        "weir_lag_seconds",
-                        "Age of the newest settled message while the partition lags, else 0",
-                    ),
-                    partition,
-                )?;
-                r.register(Box::new(g.clone()))?;
-                g
-            },
             visible_delay_seconds: histogram(
                 &r,
                 "weir_visible_delay_seconds",
@@ -201,7 +189,6 @@ impl Metrics {
         let labels = [stream, topic, partition.as_str()];
         // A series that was never made cannot be removed: nothing to tell.
         let _ = self.lag_records.remove_label_values(&labels);
-        let _ = self.lag_seconds.remove_label_values(&labels);
         let _ = self.committed_position.remove_label_values(&labels);
         for state in PARTITION_STATES {
             let _ = self.partition_state.remove_label_values(&[
@@ -244,4 +231,27 @@ fn histogram(
     )?;
     r.register(Box::new(h.clone()))?;
     Ok(h)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_in_the_docs_and_the_other_way_round() {
+        let docs = include_str!("../docs/metrics.md");
+        let source = include_str!("metrics.rs");
+        let names = |text: &str, quote: char| -> std::collections::BTreeSet<String> {
+            text.split(quote)
+                .filter(|t| t.starts_with("weir_"))
+                .map(str::to_owned)
+                .collect()
+        };
+        let code: std::collections::BTreeSet<String> = names(source, '"')
+            .into_iter()
+            .filter(|n| n.len() > "weir_".len())
+            .collect();
+        assert_eq!(names(docs, '`'), code);
+        assert!(Metrics::new().unwrap().render().is_ok());
+    }
 }
