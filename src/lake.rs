@@ -5,9 +5,12 @@
 //! Does not own: when a batch is cut, or who retries (`pipeline`).
 
 pub mod delta;
+pub mod failure;
 pub mod layout;
+pub mod ledger;
 pub mod protocol;
 pub mod rejects;
+pub mod state;
 
 use std::collections::HashMap;
 

@@ -57,3 +57,18 @@ pub fn commit_version(file_name: &str) -> Option<u64> {
 pub fn schema_text(version: u32) -> String {
     format!("_weir/schemas/{version}.avsc")
 }
+
+/// Folder of the folded ledger, relative to the DLO.
+pub const LEDGER_FOLDER: &str = "_weir/ledger";
+
+/// A segment of the folded ledger, relative to the DLO: commit versions, both inclusive.
+pub fn ledger_segment(from: u64, to: u64) -> String {
+    format!("{LEDGER_FOLDER}/{from}-{to}.json")
+}
+
+/// First and last version of a segment by its file name.
+pub fn ledger_segment_versions(file_name: &str) -> Option<(u64, u64)> {
+    let (from, to) = file_name.strip_suffix(".json")?.split_once('-')?;
+    let (from, to) = (from.parse().ok()?, to.parse().ok()?);
+    (from <= to).then_some((from, to))
+}
