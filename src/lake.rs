@@ -4,6 +4,7 @@
 //! `lake::delta` (Delta through `delta_kernel`), `lake::layout` (every path), `lake::verify`.
 //! Does not own: when a batch is cut, or who retries (`pipeline`).
 
+pub mod columns;
 pub mod delta;
 pub mod failure;
 pub mod layout;
@@ -11,6 +12,7 @@ pub mod ledger;
 pub mod protocol;
 pub mod rejects;
 pub mod state;
+pub mod verify;
 
 use std::collections::HashMap;
 
