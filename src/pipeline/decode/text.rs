@@ -246,10 +246,9 @@ pub fn local_timestamp(text: &[u8], unit: Unit) -> Parsed<i64> {
 
 fn instant(days: i64, time: i64, offset: i64, unit: Unit) -> Parsed<i64> {
     let per = unit.per_second();
-    let value = days
-        .checked_mul(86_400 * per)
-        .and_then(|v| v.checked_add(time - offset * per))
-        .ok_or((RANGE, "is beyond the type's range"))?;
+    // The day's beginning may be below what the sum is not: the first nanoseconds of an i64.
+    let value = i128::from(days) * i128::from(86_400 * per) + i128::from(time - offset * per);
+    let value = i64::try_from(value).map_err(|_| (RANGE, "is beyond the type's range"))?;
     check_instant(value, unit)
 }
 

@@ -1,3 +1,8 @@
+mod corpus;
+mod exact;
+mod order;
+mod rules;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
