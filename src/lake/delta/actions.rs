@@ -17,7 +17,7 @@ use crate::lake::DataFile;
 use crate::model::ledger::CommitRecord;
 
 /// The `commitInfo` row: `{"weir": record}`, nested.
-pub fn commit_info(record: &CommitRecord) -> Result<(Box<dyn EngineData>, SchemaRef)> {
+pub(super) fn commit_info(record: &CommitRecord) -> Result<(Box<dyn EngineData>, SchemaRef)> {
     let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
         Error::internal("the commit record has no columns").because(e)
     };
@@ -30,7 +30,7 @@ pub fn commit_info(record: &CommitRecord) -> Result<(Box<dyn EngineData>, Schema
 }
 
 /// One row of the kernel's add-files data.
-pub fn add_file(file: &DataFile) -> Result<Box<dyn EngineData>> {
+pub(super) fn add_file(file: &DataFile) -> Result<Box<dyn EngineData>> {
     let failed = |e: arrow::error::ArrowError| {
         Error::internal("a data file's action has no columns").because(e)
     };

@@ -1,0 +1,121 @@
+//! The conditional put of one version, through the kernel's transaction.
+//!
+//! Owns: what a commit is made of, and what the kernel's answers mean. Does not own: the judgement
+//! (`lake::protocol`), and what is done about an answer (the caller).
+
+use arrow::datatypes::SchemaRef;
+use delta_kernel::Engine;
+use delta_kernel::committer::FileSystemCommitter;
+use delta_kernel::engine::arrow_conversion::TryFromArrow;
+use delta_kernel::schema::{StructField, StructType};
+use delta_kernel::snapshot::{IncrementalReplay, Snapshot, SnapshotRef};
+use delta_kernel::transaction::{CommitResult, UpdateTableOperation};
+use url::Url;
+
+use crate::error::{Error, Result};
+use crate::lake::delta::side::Side;
+use crate::lake::delta::{DeltaTable, ENGINE_INFO, actions, blocking, kernel_error};
+use crate::lake::{Answer, Commit};
+use crate::model::ledger::Role;
+use crate::model::position::APP_ID_SCHEMA;
+
+impl DeltaTable {
+    /// Puts `commit` as version `at` of `side`.
+    pub(super) async fn put(
+        &self,
+        side: &Side,
+        at: u64,
+        commit: Commit,
+        operation: UpdateTableOperation,
+    ) -> Answer {
+        let engine = self.engine.clone();
+        let held = side.held.lock().clone();
+        let root = side.root.clone();
+        let put = blocking(move || put(engine.as_ref(), held, &root, at, &commit, operation)).await;
+        match put {
+            Ok((answer, snapshot)) => {
+                if let Some(snapshot) = snapshot {
+                    *side.held.lock() = Some(snapshot);
+                }
+                answer
+            }
+            Err(error) => Answer::Unknown(error),
+        }
+    }
+}
+
+fn put(
+    engine: &dyn Engine,
+    held: Option<SnapshotRef>,
+    root: &Url,
+    at: u64,
+    commit: &Commit,
+    operation: UpdateTableOperation,
+) -> Result<(Answer, Option<SnapshotRef>)> {
+    let base = at.saturating_sub(1);
+    let loaded = match held {
+        Some(held) if held.version() == base => Ok(held),
+        Some(held) if held.version() < base => Snapshot::builder_from(held)
+            .at_version(base)
+            .with_incremental_crc_replay(IncrementalReplay::Unlimited)
+            .build(engine),
+        _ => Snapshot::builder_for(root.as_str())
+            .at_version(base)
+            .build(engine),
+    };
+    let snapshot = loaded.map_err(|e| kernel_error("load the table", e))?;
+    let (info, info_schema) = actions::commit_info(&commit.record)?;
+    let mut builder = snapshot
+        .clone()
+        .update_table(operation, ENGINE_INFO, true)
+        .with_commit_info(info, info_schema);
+    for field in missing_columns(&snapshot, commit.schema.as_ref())? {
+        builder = builder.add_column(field);
+    }
+    for (app_id, version) in &commit.positions {
+        builder = builder.with_transaction_id(app_id.clone(), *version);
+    }
+    if let Some(schema) = commit.record.schema
+        && commit.record.role == Role::Data
+        && !commit.positions.iter().any(|(id, _)| id == APP_ID_SCHEMA)
+    {
+        builder = builder.with_transaction_id(APP_ID_SCHEMA, i64::from(schema));
+    }
+    let mut transaction = builder
+        .build(engine, Box::new(FileSystemCommitter::new()))
+        .map_err(|e| kernel_error("prepare a commit", e))?;
+    for file in &commit.files {
+        transaction.add_files(actions::add_file(file)?);
+    }
+    match transaction.commit(engine) {
+        Ok(CommitResult::Committed(done)) => Ok((
+            Answer::Committed(done.commit_version()),
+            done.post_commit_snapshot().cloned(),
+        )),
+        Ok(CommitResult::Conflicted(_)) => Ok((Answer::Conflict, Some(snapshot))),
+        Ok(CommitResult::Retryable(failed)) => Ok((
+            Answer::Unknown(kernel_error("write a commit", failed.error)),
+            Some(snapshot),
+        )),
+        Err(e) => Ok((
+            Answer::Unknown(kernel_error("write a commit", e)),
+            Some(snapshot),
+        )),
+    }
+}
+
+/// Columns that `wanted` has and the table lacks, as they are added: nullable, since older files
+/// do not hold them.
+fn missing_columns(snapshot: &Snapshot, wanted: Option<&SchemaRef>) -> Result<Vec<StructField>> {
+    let Some(wanted) = wanted else {
+        return Ok(Vec::new());
+    };
+    let wanted = StructType::try_from_arrow(wanted.as_ref())
+        .map_err(|e| Error::refused("the schema has no form in Delta's types").because(e))?;
+    let have = snapshot.schema();
+    Ok(wanted
+        .fields()
+        .filter(|field| have.field(field.name()).is_none())
+        .map(|field| StructField::nullable(field.name(), field.data_type().clone()))
+        .collect())
+}

@@ -1,0 +1,61 @@
+//! Checkpoints and checksums, off the commit path.
+//!
+//! Owns: when they are due, and that only one task of the process writes them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::Result;
+use crate::lake::delta::{DeltaTable, blocking, kernel_error};
+
+/// A checkpoint is written when this many versions were passed.
+const CHECKPOINT_EVERY: u64 = 100;
+
+/// A checksum is written when this many versions were passed, and after each checkpoint.
+const CHECKSUM_EVERY: u64 = 16;
+
+impl DeltaTable {
+    /// See [`LakeTable::upkeep`](crate::lake::LakeTable::upkeep).
+    pub(super) async fn keep_up(&self) -> Result<()> {
+        let Ok(_alone) = self.upkeep.try_lock() else {
+            return Ok(());
+        };
+        for side in [&self.data, &self.rejects] {
+            let Some(snapshot) = side.held.lock().clone() else {
+                continue;
+            };
+            let version = snapshot.version();
+            // Other instances commit too, so that a given version may never be held here.
+            let due = |last: &AtomicU64, every: u64| {
+                version / every > last.load(Ordering::SeqCst) / every
+            };
+            let checkpoint = due(&side.checkpointed, CHECKPOINT_EVERY);
+            if !checkpoint && !due(&side.checksummed, CHECKSUM_EVERY) {
+                continue;
+            }
+            let engine = self.engine.clone();
+            let kept = blocking(move || {
+                let mut snapshot = snapshot;
+                if checkpoint {
+                    let (_, after) = snapshot
+                        .checkpoint(engine.as_ref(), None)
+                        .map_err(|e| kernel_error("write a checkpoint", e))?;
+                    snapshot = after;
+                }
+                let (_, after) = snapshot
+                    .write_checksum(engine.as_ref())
+                    .map_err(|e| kernel_error("write a checksum", e))?;
+                Ok(after)
+            })
+            .await?;
+            if checkpoint {
+                side.checkpointed.store(version, Ordering::SeqCst);
+            }
+            side.checksummed.store(version, Ordering::SeqCst);
+            let mut held = side.held.lock();
+            if held.as_ref().is_some_and(|h| h.version() == kept.version()) {
+                *held = Some(kept);
+            }
+        }
+        Ok(())
+    }
+}
