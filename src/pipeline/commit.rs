@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use crate::clock::{Clock, Micros};
 use crate::error::{Error, Result};
+use crate::fail_point;
 use crate::lake::protocol::{
     Claim, Judge, Moved, Verdict, has_position, judge, resolve_start, schema_in_force,
 };
@@ -259,6 +260,7 @@ impl Committer {
         }
         let with_schema = self.raise_schema(&batch.commit, &view).await?;
         let commit = with_schema.as_ref().unwrap_or(&batch.commit);
+        fail_point::pass("before_put");
         let version = self.put(at, commit, course).await?;
         Ok(Landing::Committed { version, conflicts })
     }
@@ -332,6 +334,7 @@ impl Committer {
         }
         let commit = starting_points(record, &view);
         self.put(view.version + 1, &commit, course).await?;
+        fail_point::pass("after_start");
         start.known.append(&mut start.missing);
         Ok(start.known)
     }

@@ -160,6 +160,7 @@ impl LandingParts {
                 count("fenced");
                 tracing::warn!(
                     stream,
+                    batch = %ready.batch,
                     ?moved,
                     "batch fenced: another instance moved its partitions; reading again from the table's positions"
                 );
