@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Parts};
 use crate::cli::{Context, EXIT_INCOMPLETE};
@@ -44,6 +44,8 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
 
 async fn serve(config: Config) -> Result<ExitCode> {
     let (trigger, shutdown) = shutdown::channel();
+    // Before anything is seen of this process, so that whoever sees it can stop it.
+    let signals = signals()?;
     let parts = Parts {
         clock: Clock::system(),
         metrics: Metrics::new()?,
@@ -61,7 +63,12 @@ async fn serve(config: Config) -> Result<ExitCode> {
     tracing::info!(instance = %config.instance, %address, streams = config.streams.len(), "weir starts");
     let clock = parts.clock.clone();
     let mut stop = shutdown.clone();
-    tokio::spawn(watch_signals(trigger, clock.clone(), config.shutdown_grace));
+    tokio::spawn(watch_signals(
+        signals,
+        trigger,
+        clock.clone(),
+        config.shutdown_grace,
+    ));
     let app = App::start(&config, parts).await?;
     stop.reached(Phase::Draining).await;
     tracing::info!("stopping: flushing what was read");
@@ -78,14 +85,22 @@ async fn serve(config: Config) -> Result<ExitCode> {
     }
 }
 
-async fn watch_signals(trigger: Trigger, clock: Clock, grace: std::time::Duration) {
-    let (Ok(mut term), Ok(mut int)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        tracing::error!("signals cannot be watched; only SIGKILL ends this process");
-        return std::future::pending().await;
-    };
+/// SIGTERM and SIGINT, which end the process no more from now on.
+fn signals() -> Result<[Signal; 2]> {
+    let watch =
+        |kind| signal(kind).map_err(|e| Error::internal("signals cannot be watched").because(e));
+    Ok([
+        watch(SignalKind::terminate())?,
+        watch(SignalKind::interrupt())?,
+    ])
+}
+
+async fn watch_signals(
+    [mut term, mut int]: [Signal; 2],
+    trigger: Trigger,
+    clock: Clock,
+    grace: std::time::Duration,
+) {
     let mut next = async || {
         tokio::select! {
             _ = term.recv() => {}
