@@ -15,9 +15,19 @@
     reason = "other processes are waited for in real time, and a test ends by a panic"
 )]
 
+#[path = "real/delta_log.rs"]
+mod delta_log;
+#[path = "real/instance.rs"]
+mod instance;
+#[path = "real/kills.rs"]
+mod kills;
+#[path = "real/plan.rs"]
+mod plan;
 #[path = "real/services.rs"]
 mod services;
 #[path = "real/smoke.rs"]
 mod smoke;
 #[path = "real/world.rs"]
 mod world;
+#[path = "real/zombie.rs"]
+mod zombie;

@@ -11,20 +11,27 @@ or `skip:<code>`. Checked is that
   - the ledger's ranges join, and their counts are those of the rows in them;
   - holes and losses are what the log does not hold;
   - each partition is settled up to its end.
+
+A topic that was recreated under its name has a source id for each incarnation; its log is that of
+the newest, and what the earlier ones held is told by --earlier.
 """
 
 import argparse
 import collections
 import datetime
 import json
+import re
 import sys
+import time
 
 import pyarrow.fs
 import pyarrow.parquet as pq
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 from deltalake import DeltaTable
 
-KEY = ["_weir_source", "_weir_partition", "_weir_offset"]
+KEY = ["_weir_source_id", "_weir_partition", "_weir_offset"]
+# Without an answer from the broker for so many seconds, there is none.
+PATIENCE = 60
 Message = collections.namedtuple("Message", "expect value")
 
 
@@ -37,6 +44,8 @@ def arguments():
     a.add_argument("--topic", action="append", required=True)
     a.add_argument("--log", action="append", default=[], metavar="TOPIC=FILE",
                    help="deliveries that the topic need not hold any more, from produce.py --log")
+    a.add_argument("--earlier", action="append", default=[], metavar="TOPIC=FILE",
+                   help="the same for an incarnation of the topic that is gone, oldest first")
     a.add_argument("--open-end", action="store_true", help="the end need not be reached")
     return a.parse_args()
 
@@ -77,9 +86,9 @@ class Lake:
                 yield int(stem), [json.loads(line) for line in lines if line]
 
     def rows(self, name, file):
-        """The rows of one file, in their order."""
+        """Source, partition and offset of the rows of one file, in their order."""
         with self.files.open_input_file(self.path(name, file)) as opened:
-            return pq.ParquetFile(opened).read()
+            return pq.ParquetFile(opened).read(columns=KEY)
 
 
 def read_topic(brokers, topic):
@@ -95,10 +104,13 @@ def read_topic(brokers, topic):
         low, _ = consumer.get_watermark_offsets(TopicPartition(topic, p), 30)
         found[p] = [{}, low, None]
     consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
-    missing = set(partitions)
+    missing, answered = set(partitions), time.monotonic()
     while missing:
-        messages = consumer.consume(10000, 30)
-        if not messages:
+        # Waits for the whole number, however short the log.
+        messages = consumer.consume(10000, 0.2)
+        if messages:
+            answered = time.monotonic()
+        elif time.monotonic() - answered > PATIENCE:
             sys.exit(f"check.py: no answer from {topic}")
         for message in messages:
             error = message.error()
@@ -117,6 +129,7 @@ def read_topic(brokers, topic):
 class Check:
     def __init__(self):
         self.findings, self.counts = [], collections.Counter()
+        self.topics = {}  # source id -> topic, as far as the ledger tells
 
     def find(self, kind, **facts):
         self.counts[f"finding:{kind}"] += 1
@@ -144,7 +157,8 @@ class Check:
             batches.add(record["batch"])
             named += [r["path"] for r in record.get("rejects", [])]
             for r in record.get("ranges", []):
-                key = (r["source"], r["source_id"], r["partition"])
+                key = (r["source_id"], r["partition"])
+                self.topics[r["source_id"]] = r["source"]
                 self.range(version, key, r, ranges[key], txns)
                 ranges[key].append((version, r))
             self.later_offsets(lake, version, adds, record)
@@ -167,29 +181,30 @@ class Check:
 
     def later_offsets(self, lake, version, adds, record):
         """A commit's rows lie in its ranges, which join: so later commits hold later offsets."""
-        of = {(r["source"], r["partition"]): r for r in record.get("ranges", [])}
+        of = {(r["source_id"], r["partition"]): r for r in record.get("ranges", [])}
         for path in adds:
-            rows = lake.rows(lake.data, path).select(KEY)
+            rows = lake.rows(lake.data, path)
             self.file(lake.data, path, rows)
             for (source, partition), low, high in extent(rows):
                 r = of.get((source, partition))
                 if r is None or low < r["from"] or high >= r["to"]:
-                    self.find("row_outside_its_commit", version=version, file=path,
+                    self.find("row_outside_its_commit", version=version, file=path, source=source,
                               partition=partition, low=low, high=high)
 
     def file(self, table, path, rows):
         last = {}
         for source, partition, offset in zip(*(rows.column(k).to_pylist() for k in KEY)):
             if offset <= last.get((source, partition), -1):
-                self.find("file_out_of_order", table=table, file=path, partition=partition, offset=offset)
+                self.find("file_out_of_order", table=table, file=path, source=source,
+                          partition=partition, offset=offset)
             last[source, partition] = offset
 
     def rows(self, lake, name):
-        """{(topic, partition, offset): row} of a table, read by deltalake; and each source id seen."""
+        """{(source id, partition, offset): row} of a table, read by deltalake."""
         table = lake.table(name).to_pyarrow_dataset().to_table()
         seen = {}
         for row in table.to_pylist():
-            key = (row["_weir_source"], row["_weir_partition"], row["_weir_offset"])
+            key = tuple(row[name] for name in KEY)
             if key in seen:
                 self.find("row_twice", table=name, key=list(key))
             if row["_weir_index"] != 0:
@@ -198,7 +213,13 @@ class Check:
         self.counts[name] = len(table)
         return seen
 
-    def partition(self, topic, number, log, ranges, data, rejects, remembered, open_end):
+    def incarnations(self, topic):
+        """The source ids of a topic, oldest first: the second is marked `#2`, and so on."""
+        ids = [i for i, t in self.topics.items() if t == topic]
+        number = lambda i: int(m[1]) if (m := re.search(r"#(\d+)$", i)) else 1
+        return sorted(ids, key=number)
+
+    def partition(self, source, number, log, ranges, data, rejects, remembered, open_end):
         """One partition of the log against the ledger and the tables."""
         messages, low, end = log
         holes, lost, skips = spans(ranges, "hole_ranges"), [], {}
@@ -208,37 +229,42 @@ class Check:
             for code, pieces in r.get("skip_ranges", {}).items():
                 for a, b in pieces:
                     skips |= dict.fromkeys(range(a, b), f"skip:{code}")
+        where = {"source": source, "partition": number}
         if not ranges:
             if messages:
-                self.find("partition_unknown", topic=topic, partition=number)
+                self.find("partition_unknown", **where)
             return
         begin, reached = ranges[0][1]["from"], ranges[-1][1]["to"]
         self.counts["positions"] += reached - begin
+        self.counts["lost"] += sum(r["lost"] for _, r in ranges)
+        self.counts["holes"] += sum(r["holes"] for _, r in ranges)
         if not open_end and reached < max(messages, default=begin - 1) + 1:
-            self.find("not_at_the_end", topic=topic, partition=number, reached=reached, end=end)
-        if reached > end and not remembered:
-            self.find("beyond_the_end", topic=topic, partition=number, reached=reached, end=end)
+            self.find("not_at_the_end", reached=reached, end=end, **where)
+        if reached > end:
+            self.find("beyond_the_end", reached=reached, end=end, **where)
         in_log = {o: m for o, m in messages.items() if begin <= o < reached}
         known = {o: Message(e, None) for o, e in remembered.items() if begin <= o < reached}
         for offset, message in (known | in_log).items():
             if offset not in in_log and (within(offset, holes) or within(offset, lost)):
                 self.counts["gone_before_it_was_read"] += 1
                 continue
-            self.message((topic, number, offset), message, data, rejects, skips)
+            self.message((source, number, offset), message, data, rejects, skips)
         for offset in in_log:
             if within(offset, holes):
-                self.find("hole_over_a_message", topic=topic, partition=number, offset=offset)
+                self.find("hole_over_a_message", offset=offset, **where)
+            # An operator may pass over what is there; retention may not.
+            if within(offset, lost) and offset >= low:
+                self.counts["passed_over"] += 1
         for offset in skips.keys() - (known | in_log).keys():
-            self.find("skip_of_nothing", topic=topic, partition=number, offset=offset)
-        for table, name in ((data, "data"), (rejects, "rejects")):
-            for t, p, offset in table:
-                if (t, p) == (topic, number) and offset not in messages and offset not in remembered:
-                    self.find("row_of_nothing", table=name, topic=topic, partition=number, offset=offset)
-        mine = lambda table: sorted(o for t, p, o in table if (t, p) == (topic, number))
-        for table, count in ((mine(data), "accepted"), (mine(rejects), "rejected")):
+            self.find("skip_of_nothing", offset=offset, **where)
+        for table, name, count in ((data, "data", "accepted"), (rejects, "rejects", "rejected")):
+            mine = [o for s, p, o in table if (s, p) == (source, number)]
+            for offset in mine:
+                if offset not in messages and offset not in remembered:
+                    self.find("row_of_nothing", table=name, offset=offset, **where)
             told = sum(r[count] for _, r in ranges)
-            if told != len(table):
-                self.find("count_differs", topic=topic, partition=number, of=count, told=told, rows=len(table))
+            if told != len(mine):
+                self.find("count_differs", of=count, told=told, rows=len(mine), **where)
 
     def message(self, key, message, data, rejects, skips):
         row, reject, skip = data.get(key), rejects.get(key), skips.get(key[2])
@@ -270,7 +296,7 @@ def within(offset, ranges):
 def extent(rows):
     grouped = rows.group_by(KEY[:2]).aggregate([("_weir_offset", "min"), ("_weir_offset", "max")])
     for r in grouped.to_pylist():
-        yield (r["_weir_source"], r["_weir_partition"]), r["_weir_offset_min"], r["_weir_offset_max"]
+        yield (r["_weir_source_id"], r["_weir_partition"]), r["_weir_offset_min"], r["_weir_offset_max"]
 
 
 def main():
@@ -283,19 +309,35 @@ def main():
     if sorted(named) != sorted(added):
         check.find("rejects_files_differ", named=len(named), added=len(added))
     for path in set(added):
-        check.file(lake.rejects, path, lake.rows(lake.rejects, path).select(KEY))
-    remembered = collections.defaultdict(dict)
-    for pair in a.log:
-        topic, _, file = pair.partition("=")
-        for line in open(file):
-            partition, offset, expect = line.rstrip("\n").split("\t")
-            remembered[topic, int(partition)][int(offset)] = expect
+        check.file(lake.rejects, path, lake.rows(lake.rejects, path))
+    now, earlier = deliveries(a.log), deliveries(a.earlier)
     for topic in a.topic:
-        for number, log in read_topic(a.brokers, topic).items():
-            mine = [r for (source, _, p), list_ in ledger.items() if (source, p) == (topic, number) for r in list_]
-            check.partition(topic, number, log, mine, data, rejects, remembered[topic, number], a.open_end)
+        *gone, source = check.incarnations(topic) or [topic]
+        logs = [(source, read_topic(a.brokers, topic), now.get(topic, [{}])[0])]
+        if len(gone) != len(earlier.get(topic, [])):
+            check.find("incarnations", topic=topic, earlier=gone)
+        for source, kept in zip(gone, earlier.get(topic, [])):
+            messages = {p: {o: Message(e, None) for o, e in found.items()} for p, found in kept.items()}
+            logs.append((source, {p: (m, 0, max(m) + 1) for p, m in messages.items()}, {}))
+        for source, log, remembered in logs:
+            for number, found in log.items():
+                check.partition(source, number, found, ledger[source, number], data, rejects,
+                                remembered.get(number, {}), a.open_end)
     print(json.dumps({"ok": not check.findings, "counts": check.counts, "findings": check.findings}, indent=1, default=str))
     sys.exit(1 if check.findings else 0)
+
+
+def deliveries(pairs):
+    """{topic: [{partition: {offset: expectation}}]} of the files that produce.py --log wrote."""
+    found = collections.defaultdict(list)
+    for pair in pairs:
+        topic, _, file = pair.partition("=")
+        log = collections.defaultdict(dict)
+        for line in open(file):
+            partition, offset, expect = line.rstrip("\n").split("\t")
+            log[int(partition)][int(offset)] = expect
+        found[topic].append(log)
+    return found
 
 
 main()

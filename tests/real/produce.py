@@ -2,12 +2,13 @@
 
 Prints one JSON object: the seed, and for each partition the next offset after the last delivery.
 With --log, every delivery is appended to a file (partition, offset, expectation), for topics whose
-log does not keep what was in it.
+log does not keep what was in it. SIGTERM ends the production early, and well.
 """
 
 import argparse
 import json
 import random
+import signal
 import sys
 import time
 
@@ -66,8 +67,11 @@ def main():
 
     if a.transaction:
         producer.init_transactions(60)
-    begin, aborting = time.monotonic(), False
+    begin, aborting, stopping = time.monotonic(), False, []
+    signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
     for n in range(a.records):
+        if stopping:
+            break
         if a.transaction and n % a.transaction == 0:
             if n:
                 end_transaction(producer, aborting)

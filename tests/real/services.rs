@@ -4,6 +4,8 @@
 pub mod kafka;
 #[path = "services/process.rs"]
 pub mod process;
+#[path = "services/proxy.rs"]
+pub mod proxy;
 #[path = "services/s3.rs"]
 pub mod s3;
 
@@ -46,13 +48,18 @@ pub fn free_ports(count: usize) -> Vec<u16> {
 }
 
 /// Waits until `check` answers; the test fails with `what` after `limit`.
-pub fn wait_for<T>(what: &str, limit: Duration, mut check: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, limit: Duration, check: impl FnMut() -> Option<T>) -> T {
+    within(limit, check).unwrap_or_else(|| panic!("not within {limit:?}: {what}"))
+}
+
+/// What `check` answers within `limit`, if it does.
+pub fn within<T>(limit: Duration, mut check: impl FnMut() -> Option<T>) -> Option<T> {
     let begin = Instant::now();
     loop {
-        if let Some(answer) = check() {
+        let answer = check();
+        if answer.is_some() || begin.elapsed() >= limit {
             return answer;
         }
-        assert!(begin.elapsed() < limit, "not within {limit:?}: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

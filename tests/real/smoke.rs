@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::world::{STREAM, Settings, Weir, World};
+use crate::instance::Weir;
+use crate::world::{STREAM, Settings, World};
 
 fn lands(world: &World) {
     world.topics(&["create", STREAM, "3"]);

@@ -1,16 +1,16 @@
 //! A test's world: a folder, a cluster, a lake, instances of weir, and the checker.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::instance::Weir;
 use crate::services::kafka::Kafka;
 use crate::services::process::Process;
+use crate::services::proxy::Proxy;
 use crate::services::s3::{BUCKET, KEYS, S3};
 use crate::services::{free_ports, in_repository, python, python_command, wait_for};
 
@@ -25,12 +25,12 @@ pub const SOON: Duration = Duration::from_secs(120);
 pub enum Lake {
     /// A folder in the world's folder.
     Local,
-    /// A bucket, reached at this endpoint.
+    /// A bucket.
     S3 {
         /// The server.
         server: S3,
-        /// Where weir reaches it: the server itself, or what a test put between.
-        endpoint: String,
+        /// What a test put between it and weir.
+        proxy: Option<Proxy>,
     },
 }
 
@@ -43,6 +43,10 @@ pub struct Settings {
     pub more: String,
     /// `flush.max_rows`.
     pub max_rows: u32,
+    /// `flush.max_age`.
+    pub max_age: &'static str,
+    /// Of `[lake.options]`, on S3 only: lines of TOML.
+    pub lake_options: &'static str,
 }
 
 impl Default for Settings {
@@ -51,6 +55,8 @@ impl Default for Settings {
             topics: format!("names = [\"{STREAM}\"]\nformat = \"json\""),
             more: String::new(),
             max_rows: 2000,
+            max_age: "500ms",
+            lake_options: "",
         }
     }
 }
@@ -62,23 +68,21 @@ pub struct World {
     pub kafka: Kafka,
     /// The lake.
     pub lake: Lake,
+    /// What instances are configured with from now on.
+    pub settings: Settings,
     folder: tempfile::TempDir,
-    settings: Settings,
-}
-
-/// A running instance.
-#[derive(Debug)]
-pub struct Weir {
-    /// The process.
-    pub process: Process,
-    port: u16,
 }
 
 impl World {
     /// A cluster of one node and a lake in a folder.
     pub fn local(settings: Settings) -> World {
+        World::of_nodes(1, settings)
+    }
+
+    /// A cluster of so many nodes and a lake in a folder.
+    pub fn of_nodes(nodes: usize, settings: Settings) -> World {
         let folder = tempfile::tempdir().unwrap();
-        let kafka = Kafka::start(folder.path(), 1);
+        let kafka = Kafka::start(folder.path(), nodes);
         World {
             kafka,
             lake: Lake::Local,
@@ -91,8 +95,19 @@ impl World {
     pub fn s3(settings: Settings) -> World {
         let mut world = World::local(settings);
         let server = S3::start(world.folder.path());
-        let endpoint = server.endpoint();
-        world.lake = Lake::S3 { server, endpoint };
+        world.lake = Lake::S3 {
+            server,
+            proxy: None,
+        };
+        world
+    }
+
+    /// The same, and weir reaches the server through a proxy.
+    pub fn s3_behind_proxy(settings: Settings) -> World {
+        let mut world = World::s3(settings);
+        if let Lake::S3 { server, proxy } = &mut world.lake {
+            *proxy = Some(Proxy::start(server.port()));
+        }
         world
     }
 
@@ -106,6 +121,16 @@ impl World {
         match &mut self.lake {
             Lake::S3 { server, .. } => server,
             Lake::Local => panic!("the lake is a folder"),
+        }
+    }
+
+    /// The proxy in front of it.
+    pub fn proxy(&self) -> &Proxy {
+        match &self.lake {
+            Lake::S3 {
+                proxy: Some(proxy), ..
+            } => proxy,
+            _ => panic!("nothing is in front of the lake"),
         }
     }
 
@@ -162,15 +187,20 @@ impl World {
         }
         let log = self.folder().join(format!("{name}.log"));
         let process = Process::start(name, &mut command, &log);
-        Weir { process, port }
+        Weir::new(process, port)
     }
 
-    /// A command of weir with the world's configuration: exit code and output.
+    /// A command of weir with the world's configuration: exit code, and what it printed; where
+    /// that is nothing, its errors.
     pub fn ask(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let output = self.command("asking", 0).args(arguments).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        (output.status.code(), format!("{text}{errors}"))
+        let printed = if output.stdout.is_empty() {
+            &output.stderr
+        } else {
+            &output.stdout
+        };
+        let text = String::from_utf8_lossy(printed).into_owned();
+        (output.status.code(), text)
     }
 
     fn command(&self, name: &str, port: u16) -> Command {
@@ -203,13 +233,21 @@ impl World {
             self.settings.topics
         );
         write(&format!("streams/{STREAM}.toml"), &stream);
-        let Settings { more, max_rows, .. } = &self.settings;
+        let Settings {
+            more,
+            max_rows,
+            max_age,
+            ..
+        } = &self.settings;
         let options = match &self.lake {
             Lake::Local => String::new(),
-            Lake::S3 { endpoint, .. } => format!(
-                "[lake.options]\nendpoint = \"{endpoint}\"\nallow_http = \"true\"\n\
-                 region = \"us-east-1\"\naccess_key_id = \"{}\"\nsecret_access_key = \"{}\"\n",
-                KEYS.0, KEYS.1
+            Lake::S3 { server, proxy } => format!(
+                "[lake.options]\nendpoint = \"{}\"\nallow_http = \"true\"\n\
+                 region = \"us-east-1\"\naccess_key_id = \"{}\"\nsecret_access_key = \"{}\"\n{}\n",
+                proxy.as_ref().map_or(server.endpoint(), Proxy::endpoint),
+                KEYS.0,
+                KEYS.1,
+                self.settings.lake_options
             ),
         };
         let daemon = format!(
@@ -219,7 +257,7 @@ impl World {
              \"heartbeat.interval.ms\" = \"500\"\n\
              \"topic.metadata.refresh.interval.ms\" = \"2000\"\n\
              [lake]\nurl = \"{}\"\n{options}\
-             [flush]\nmax_age = \"500ms\"\nmax_rows = {max_rows}\n\
+             [flush]\nmax_age = \"{max_age}\"\nmax_rows = {max_rows}\n\
              [http]\nlisten = \"127.0.0.1:{port}\"\n{more}",
             self.kafka.brokers(),
             self.lake_url()
@@ -227,11 +265,29 @@ impl World {
         write("weir.toml", &daemon)
     }
 
+    /// The lake's folder on this machine; the S3 server's objects are plain files.
+    pub fn lake_folder(&self) -> PathBuf {
+        match &self.lake {
+            Lake::Local => self.folder().join("lake"),
+            Lake::S3 { .. } => self.folder().join("s3").join(BUCKET).join("tables"),
+        }
+    }
+
     fn lake_url(&self) -> String {
         match &self.lake {
             Lake::Local => format!("file://{}", self.folder().join("lake").display()),
             Lake::S3 { .. } => format!("s3://{BUCKET}/tables"),
         }
+    }
+
+    /// `weir verify` over the stream: the exit code and the report.
+    pub fn verify(&self) -> (Option<i32>, Value) {
+        let (code, text) = self.ask(&["verify", STREAM, "--format", "json"]);
+        let report = serde_json::from_str(&text);
+        (
+            code,
+            report.unwrap_or_else(|e| panic!("weir verify: {e}: {text}")),
+        )
     }
 
     /// Waits until `instances` together have settled every partition up to `ends`.
@@ -280,57 +336,11 @@ impl World {
     }
 }
 
-impl Weir {
-    /// Status and body of a GET; `None` while nobody listens.
-    pub fn get(&self, path: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: weir\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some((status, body.to_owned()))
-    }
-
-    /// The position of each partition of the usual topic that it holds.
-    pub fn positions(&self) -> BTreeMap<i32, i64> {
-        let list = self.partitions();
-        let positions = list.iter().filter_map(|p| {
-            let number = i32::try_from(p["partition"].as_i64()?).ok()?;
-            Some((number, p["position"].as_i64()?))
-        });
-        positions.collect()
-    }
-
-    /// What `/api/v1/streams/…` tells of the partitions.
-    pub fn partitions(&self) -> Vec<Value> {
-        let Some((200, body)) = self.get(&format!("/api/v1/streams/{STREAM}")) else {
-            return Vec::new();
-        };
-        let body: Value = serde_json::from_str(&body).unwrap_or_default();
-        body["partitions"].as_array().cloned().unwrap_or_default()
-    }
-
-    /// The value of a metric, summed over its series that hold all of `labels`.
-    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
-        let (_, text) = self.get("/metrics").unwrap_or_default();
-        let series = text.lines().filter(|line| {
-            let rest = line.strip_prefix(name);
-            rest.is_some_and(|r| r.starts_with(['{', ' ']))
-                && labels.iter().all(|label| line.contains(label))
-        });
-        series
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-            .sum()
-    }
-
-    /// SIGTERM; it has to drain and end with 0.
-    pub fn stop(self) {
-        let status = self.process.stop(SOON);
-        assert!(status.success(), "a stopped instance ended with {status}");
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("logs and tables are kept in {}", self.folder().display());
+        }
     }
 }
