@@ -1,13 +1,16 @@
 //! Registered schemas: what a stream's records are held against.
 //!
 //! Owns: the parsed form of an Avro schema (this file), its versions in the schema folder, the
-//! compatibility of versions, and the one total mapping Avro → Arrow (`schema::arrow`).
+//! compatibility of versions, the one total mapping Avro → Arrow (`schema::arrow`), and what a
+//! table's columns can become (`schema::evolve`).
 //! Does not own: decoding, and Delta's own schema, which `lake` makes from Arrow's.
 
 pub mod arrow;
 pub mod compat;
 pub(crate) mod defaults;
+pub mod evolve;
 pub mod folder;
+pub mod names;
 pub mod parse;
 
 use std::sync::Arc;
@@ -92,6 +95,8 @@ pub enum Type {
     Fixed {
         /// Full name.
         name: String,
+        /// Full-name aliases.
+        aliases: Vec<String>,
         /// Bytes.
         size: usize,
     },
@@ -135,6 +140,8 @@ pub enum Type {
 pub struct Enum {
     /// Full name.
     pub name: String,
+    /// Full-name aliases.
+    pub aliases: Vec<String>,
     /// Symbols in order.
     pub symbols: Vec<String>,
     /// The default for resolving writers; JSON and CSV do not use it.

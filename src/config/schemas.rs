@@ -1,12 +1,13 @@
 //! The one place where the configuration asks for schemas.
 //!
 //! Owns: which version of a subject is in force (the newest of its folder, once all of them hold),
-//! and which versions the compatibility level compares. Does not own: parsing and the rules of
-//! resolution (`schema`).
+//! which versions the compatibility level compares, and that a table which an earlier version made
+//! can follow. Does not own: parsing, the rules of resolution, what a table can follow (`schema`).
 
 use crate::config::stream::SchemaRequest;
 use crate::config::{Compatibility, Schemas};
-use crate::schema::{Schema, compat, folder};
+use crate::schema::arrow::arrow_fields;
+use crate::schema::{Schema, compat, evolve, folder};
 
 /// The newest version of the subject.
 ///
@@ -20,7 +21,10 @@ pub(crate) fn newest(schemas: &Schemas, request: &SchemaRequest) -> Result<Schem
                 .map(ToString::to_string)
                 .collect::<Vec<String>>()
         })?;
-    let faults = incompatible(&versions, schemas.compatibility);
+    let mut faults = incompatible(&versions, schemas.compatibility);
+    if faults.is_empty() && schemas.compatibility != Compatibility::None {
+        faults = not_followed(&versions);
+    }
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -55,6 +59,25 @@ pub(crate) fn incompatible(versions: &[Schema], level: Compatibility) -> Vec<Str
             if forward {
                 explain(old, new, &mut faults);
             }
+        }
+    }
+    faults
+}
+
+/// What a table that any of the earlier versions made could not follow to the newest: a sentence
+/// each.
+fn not_followed(versions: &[Schema]) -> Vec<String> {
+    let Some((newest, earlier)) = versions.split_last() else {
+        return Vec::new();
+    };
+    let want = arrow_fields(&newest.root).into();
+    let mut faults = Vec::new();
+    for old in earlier {
+        for refusal in evolve::refusals(&arrow_fields(&old.root).into(), &want) {
+            faults.push(format!(
+                "a table of {} version {} cannot follow version {}: {refusal}; if nothing landed with version {}, take its file away",
+                old.subject, old.version, newest.version, old.version
+            ));
         }
     }
     faults

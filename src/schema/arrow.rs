@@ -123,3 +123,6 @@ pub fn rejects_schema() -> SchemaRef {
 fn utc() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,26 @@
 //! Whether data written with one version of a schema can be read with another.
 //!
-//! Owns: Avro's rules of schema resolution, strictly, over weir's own types. Does not own: which
-//! versions are compared with which (the level, in `config`).
+//! Owns: the specification's rules of schema resolution over weir's own types, for every value that
+//! the writer may have written: a null or a symbol that only some data hold counts as written.
+//! Stricter in one point: logical types are not laid aside, so that a date is no int and
+//! milliseconds are no microseconds. Does not own: which versions are compared with which (the
+//! level, in `config`), and what a table can follow (`schema::evolve`).
 
-use crate::schema::{Enum, Record, Schema, Type, Value};
+use crate::schema::{Enum, Record, Schema, Type, Value, names};
 
 /// Why data of `writer` cannot be read with `reader`: a sentence for each field, with its path.
 /// Empty if it can.
 pub fn faults(reader: &Schema, writer: &Schema) -> Vec<String> {
     let mut faults = Vec::new();
-    record(&reader.root, &writer.root, "", &mut faults);
+    let (reader, writer) = (&reader.root, &writer.root);
+    named(
+        &reader.name,
+        &reader.aliases,
+        &writer.name,
+        "the root",
+        &mut faults,
+    );
+    record(reader, writer, "", &mut faults);
     faults
 }
 
@@ -57,13 +68,36 @@ fn ty(reader: &Type, writer: &Type, path: &str, faults: &mut Vec<String>) {
             value(reader, writer, &format!("{path}{{}}"), faults);
         }
         (Type::Enum(reader), Type::Enum(writer)) => symbols(reader, writer, path, faults),
+        (
+            Type::Fixed {
+                name,
+                aliases,
+                size,
+            },
+            Type::Fixed {
+                name: written,
+                size: written_size,
+                ..
+            },
+        ) => {
+            named(name, aliases, written, path, faults);
+            if size != written_size {
+                faults.push(format!(
+                    "{path}: is written with {written_size} bytes and read with {size}"
+                ));
+            }
+        }
         (reader, writer) if reader == writer || promotes(reader, writer) => {}
-        _ => faults.push(format!("{path}: its type changes")),
+        _ => faults.push(format!(
+            "{path}: is written as {} and read as {}",
+            names::avro_type(writer),
+            names::avro_type(reader)
+        )),
     }
 }
 
 fn symbols(reader: &Enum, writer: &Enum, path: &str, faults: &mut Vec<String>) {
-    named(&reader.name, &[], &writer.name, path, faults);
+    named(&reader.name, &reader.aliases, &writer.name, path, faults);
     if reader.default.is_some() {
         return;
     }
@@ -84,7 +118,7 @@ fn named(reader: &str, aliases: &[String], writer: &str, path: &str, faults: &mu
     }
 }
 
-/// Avro's promotions; logical types have none.
+/// Avro's promotions, and the one between logical types that loses nothing: a uuid's text.
 fn promotes(reader: &Type, writer: &Type) -> bool {
     matches!(
         (writer, reader),
@@ -93,6 +127,7 @@ fn promotes(reader: &Type, writer: &Type) -> bool {
             | (Type::Float, Type::Double)
             | (Type::String, Type::Bytes)
             | (Type::Bytes, Type::String)
+            | (Type::Uuid { fixed: false }, Type::String | Type::Bytes)
     )
 }
 

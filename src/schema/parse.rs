@@ -80,6 +80,7 @@ impl Mapper {
 
     fn record(&mut self, avro: &RecordSchema, path: &str) -> Option<Arc<Record>> {
         let name = full_name(&avro.name);
+        self.define(&name, path)?;
         self.open.push(name.clone());
         let mut fields = Vec::with_capacity(avro.fields.len());
         let mut seen: Vec<String> = Vec::new();
@@ -175,21 +176,23 @@ impl Mapper {
             }
             Avro::Map(map) => Type::Map(Box::new(self.value(&map.types, &format!("{path}{{}}"))?)),
             Avro::Record(record) => Type::Record(self.record(record, path)?),
-            Avro::Enum(symbols) => self.symbols(symbols),
+            Avro::Enum(symbols) => self.symbols(symbols, path)?,
             Avro::Fixed(fixed) => {
                 let name = full_name(&fixed.name);
                 self.remember(
                     &fixed.name,
                     Type::Fixed {
                         name,
+                        aliases: alias_names(fixed.aliases.as_deref()),
                         size: fixed.size,
                     },
-                )
+                    path,
+                )?
             }
             Avro::Decimal(decimal) => self.decimal(decimal, path)?,
             Avro::Uuid(UuidSchema::String) => Type::Uuid { fixed: false },
             Avro::Uuid(UuidSchema::Fixed(fixed)) => {
-                self.remember(&fixed.name, Type::Uuid { fixed: true })
+                self.remember(&fixed.name, Type::Uuid { fixed: true }, path)?
             }
             Avro::Uuid(UuidSchema::Bytes) => {
                 return self.refuse(path, "uuid must be on string or fixed(16), not bytes");
@@ -213,18 +216,29 @@ impl Mapper {
         self.known.get(&name).cloned()
     }
 
-    fn remember(&mut self, name: &Name, ty: Type) -> Type {
-        self.known.insert(full_name(name), ty.clone());
-        ty
+    fn remember(&mut self, name: &Name, ty: Type, path: &str) -> Option<Type> {
+        let name = full_name(name);
+        self.define(&name, path)?;
+        self.known.insert(name, ty.clone());
+        Some(ty)
     }
 
-    fn symbols(&mut self, avro: &EnumSchema) -> Type {
+    /// A name has one definition; `apache-avro` lets the last one win.
+    fn define(&mut self, name: &String, path: &str) -> Option<()> {
+        match self.known.contains_key(name) || self.open.contains(name) {
+            true => self.refuse(path, &format!("the type {name} is defined twice")),
+            false => Some(()),
+        }
+    }
+
+    fn symbols(&mut self, avro: &EnumSchema, path: &str) -> Option<Type> {
         let ty = Type::Enum(Arc::new(Enum {
             name: full_name(&avro.name),
+            aliases: alias_names(avro.aliases.as_deref()),
             symbols: avro.symbols.clone(),
             default: avro.default.clone(),
         }));
-        self.remember(&avro.name, ty)
+        self.remember(&avro.name, ty, path)
     }
 
     fn decimal(&mut self, avro: &DecimalSchema, path: &str) -> Option<Type> {
@@ -242,10 +256,10 @@ impl Mapper {
                 InnerDecimalSchema::Fixed(fixed) => Some(fixed.size),
             },
         };
-        Some(match &avro.inner {
-            InnerDecimalSchema::Bytes => ty,
-            InnerDecimalSchema::Fixed(fixed) => self.remember(&fixed.name, ty),
-        })
+        match &avro.inner {
+            InnerDecimalSchema::Bytes => Some(ty),
+            InnerDecimalSchema::Fixed(fixed) => self.remember(&fixed.name, ty, path),
+        }
     }
 }
 
