@@ -9,8 +9,11 @@ mod completions;
 mod demo;
 mod logs;
 mod output;
+mod rejects;
 mod run;
 mod schema;
+mod streams;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -71,6 +74,10 @@ enum Command {
     Demo(demo::Arguments),
     /// Checks configuration, schemas and the lake; every problem at once
     Check(check::Arguments),
+    /// Proves from the lake that every position is accounted for once
+    Verify(verify::Arguments),
+    /// What was rejected, by reason, and the records themselves
+    Rejects(rejects::Arguments),
     /// Compatibility of schema versions, and the columns of a stream
     Schema(schema::Arguments),
     /// Completions for a shell, to stdout
@@ -141,6 +148,8 @@ pub fn run(command_line: CommandLine, environment: BTreeMap<String, String>) -> 
         Command::Run(_) => run::run(&context),
         Command::Demo(arguments) => demo::run(&context, &arguments),
         Command::Check(arguments) => check::run(&context, &arguments),
+        Command::Verify(arguments) => verify::run(&context, &arguments),
+        Command::Rejects(arguments) => rejects::run(&context, &arguments),
         Command::Schema(arguments) => schema::run(&context, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };

@@ -74,8 +74,7 @@ async fn metrics_text(State(shared): State<Shared>) -> Response {
     }
 }
 
-/// 503 while stopping, while no broker can be reached, while the lake's store does not answer, or
-/// while a partition waits or is stopped.
+/// 503 while stopping, while no broker can be reached, or while a partition waits or is stopped.
 async fn ready(State(shared): State<Shared>) -> Response {
     let picture = shared.status.picture();
     let mut reasons = Vec::new();
@@ -84,11 +83,6 @@ async fn ready(State(shared): State<Shared>) -> Response {
     }
     if let Some(message) = &picture.broker_down {
         reasons.push(format!("no broker can be reached: {message}"));
-    }
-    if let Some(trouble) = &picture.lake_down {
-        reasons.push(format!(
-            "the lake's store does not answer as it should: {trouble}"
-        ));
     }
     for (stream, partitions) in &picture.streams {
         for p in partitions {
@@ -122,7 +116,6 @@ async fn status_json(State(shared): State<Shared>) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
         "stopping": shared.shutdown.is_stopping(),
         "broker_down": picture.broker_down,
-        "lake_down": picture.lake_down,
         "streams": picture.streams.len(),
     }))
     .into_response()

@@ -1,16 +1,15 @@
 //! The main job from outside: the real binary, a broker inside it, tables on local disk.
 
-use std::process::Command;
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::{Command, Output};
 
 #[test]
 fn demo_lands_every_event_once() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("demo");
-    let output = Command::new(env!("CARGO_BIN_EXE_weir"))
-        .args(["demo", "--events", "3000", "--format", "json", "--dir"])
-        .arg(&dir)
-        .output()
-        .unwrap();
+    let output = demo(&dir, &["--events", "3000", "--format", "json"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -20,12 +19,67 @@ fn demo_lands_every_event_once() {
     assert_eq!(stream["accepted"], 2970, "{shown}");
     assert_eq!(stream["rejected"], 27, "{shown}");
     assert_eq!(stream["skipped"], 3, "{shown}");
-    let codes: Vec<&str> = shown["rejects"]
+    let codes: Vec<(&str, u64)> = shown["rejects"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|r| r["code"].as_str().unwrap())
+        .map(|r| (r["code"].as_str().unwrap(), r["count"].as_u64().unwrap()))
         .collect();
+    // Nine reasons, each three times.
     assert_eq!(codes.len(), 9, "{codes:?}");
+    assert!(codes.iter().all(|(_, count)| *count == 3), "{codes:?}");
+    assert_eq!(shown["ok"], true, "{shown}");
+    let proof = &shown["verify"]["streams"][0];
+    assert_eq!(proof["ok"], true, "{shown}");
+    assert_eq!(proof["sources"].as_array().unwrap().len(), 4, "{shown}");
+    assert_eq!(proof["findings"].as_array().unwrap().len(), 0, "{shown}");
     assert!(dir.join("lake/orders__dll/_delta_log").is_dir());
+
+    // The broker of another demo is another one: its lake is not mixed with this one.
+    let again = demo(&dir, &["--events", "10"]);
+    assert_eq!(again.status.code(), Some(2), "{again:?}");
+}
+
+#[test]
+fn demo_shows_what_landed_and_how_to_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("demo");
+    let output = demo(&dir, &["--events", "1000"]);
+    assert!(output.status.success(), "{output:?}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "orders   1000        990",
+        "unknown_symbol",
+        "weir verify: stream orders: proven, 1000 positions read",
+        "pl.scan_delta(",
+        "duckdb.sql(",
+    ] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    // What it wrote is a configuration like any other.
+    let verify = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["verify", "--config"])
+        .arg(dir.join("config/weir.toml"))
+        .output()
+        .unwrap();
+    assert!(verify.status.success(), "{verify:?}");
+}
+
+#[test]
+fn more_events_than_the_broker_keeps_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("demo");
+    let output = demo(&dir, &["--events", "100000"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(!dir.exists());
+}
+
+fn demo(dir: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_weir"))
+        .arg("demo")
+        .args(arguments)
+        .arg("--dir")
+        .arg(dir)
+        .output()
+        .unwrap()
 }

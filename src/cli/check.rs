@@ -150,7 +150,7 @@ fn show(report: &Report) -> Result<(), Error> {
         };
         table.add_row([mark, &check.name, &check.message]);
     }
-    output::text_line(&table.to_string())?;
+    output::text_line(&table.trim_fmt())?;
     for problem in &report.problems {
         output::text_line(&problem.to_string())?;
     }

@@ -86,7 +86,7 @@ async fn serve(config: Config) -> Result<ExitCode> {
 }
 
 /// SIGTERM and SIGINT, which end the process no more from now on.
-fn signals() -> Result<[Signal; 2]> {
+pub(super) fn signals() -> Result<[Signal; 2]> {
     let watch =
         |kind| signal(kind).map_err(|e| Error::internal("signals cannot be watched").because(e));
     Ok([
@@ -95,7 +95,8 @@ fn signals() -> Result<[Signal; 2]> {
     ])
 }
 
-async fn watch_signals(
+/// Turns them into the phases of a stop.
+pub(super) async fn watch_signals(
     [mut term, mut int]: [Signal; 2],
     trigger: Trigger,
     clock: Clock,

@@ -21,7 +21,7 @@ use parquet::file::statistics::Statistics;
 
 use crate::lake::failure::Failure;
 
-/// Rows of a batch.
+/// Rows of a batch, unless another number is asked for.
 const BATCH_ROWS: usize = 8192;
 
 /// A Parquet file in the store.
@@ -60,8 +60,17 @@ impl OpenFile {
             size: there,
         };
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchStreamBuilder::new_with_options(file, options).await?;
+        let builder = ParquetRecordBatchStreamBuilder::new_with_options(file, options)
+            .await?
+            .with_batch_size(BATCH_ROWS);
         Ok(Self { builder })
+    }
+
+    /// Reads in batches of `rows`, for columns whose values may be large.
+    #[must_use]
+    pub fn with_batches_of(mut self, rows: usize) -> Self {
+        self.builder = self.builder.with_batch_size(rows);
+        self
     }
 
     /// Rows.
@@ -109,10 +118,7 @@ impl OpenFile {
             }
         }
         let mask = ProjectionMask::columns(descriptor, columns.iter().copied());
-        let mut builder = self
-            .builder
-            .with_projection(mask)
-            .with_batch_size(BATCH_ROWS);
+        let mut builder = self.builder.with_projection(mask);
         if let Some(groups) = groups {
             builder = builder.with_row_groups(groups);
         }

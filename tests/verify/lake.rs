@@ -154,7 +154,16 @@ fn columns(schema: &SchemaRef, rows: &[(i32, i64, i32)]) -> RecordBatch {
                 (_, DataType::Binary) => {
                     Arc::new(BinaryArray::from(vec![&b"\x1b[31m"[..]; rows.len()]))
                 }
-                _ => Arc::new(StringArray::from(vec!["wrong_type"; rows.len()])),
+                (name, _) => {
+                    let text = match name {
+                        "_weir_source" => "t",
+                        "code" => "wrong_type",
+                        "message" => "an integer is wanted",
+                        "schema" => "s/1",
+                        name => panic!("column {name} has no text here"),
+                    };
+                    Arc::new(StringArray::from(vec![text; rows.len()]))
+                }
             }
         })
         .collect();

@@ -30,6 +30,12 @@ fn failed(error: KafkaError) -> Error {
 }
 
 impl DemoBroker {
+    /// Bytes of a partition beyond which the mock cluster drops the oldest.
+    pub const MAX_PARTITION_BYTES: u64 = 5 * 1024 * 1024;
+
+    /// Messages of a partition beyond which it drops the oldest.
+    pub const MAX_PARTITION_MESSAGES: u64 = 100_000;
+
     /// Starts a broker with a topic of `partitions`.
     pub fn start(topic: &str, partitions: i32) -> Result<Self> {
         let cluster = MockCluster::new(1).map_err(failed)?;

@@ -1,0 +1,151 @@
+//! `weir verify`: the proof that every position is accounted for once, shown.
+//!
+//! Owns: the form of the result. Does not own: the proof (`lake::verify`).
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use comfy_table::Table;
+use serde::Serialize;
+
+use crate::cli::run::runtime;
+use crate::cli::{Context, Format, output, streams};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::lake::verify::{Finding, Step, StreamReport, verify};
+use crate::store::{self, Store};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The streams; all where none is named
+    #[arg(value_name = "STREAM")]
+    streams: Vec<String>,
+}
+
+/// What `--format json` writes.
+#[derive(Debug, Serialize)]
+pub(crate) struct Document {
+    ok: bool,
+    streams: Vec<StreamReport>,
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+    let config = context.load()?;
+    let streams = streams::named(&config, &arguments.streams)?;
+    runtime()?.block_on(async {
+        let store = open_lake(&config)?;
+        let mut reports = Vec::with_capacity(streams.len());
+        for stream in &streams {
+            reports.push(prove(&store, &stream.name).await?);
+        }
+        let document = Document {
+            ok: reports.iter().all(|r| r.ok),
+            streams: reports,
+        };
+        match context.format {
+            Format::Json => output::json(&document)?,
+            Format::Table => document.show()?,
+        }
+        Ok(match document.ok {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        })
+    })
+}
+
+/// The configured lake.
+pub(crate) fn open_lake(config: &Config) -> Result<Store> {
+    store::open(&config.lake.url, &config.lake.options, config.lake.fsync)
+}
+
+/// The proof of one stream, with a bar while it goes on.
+pub(crate) async fn prove(store: &Store, stream: &str) -> Result<StreamReport> {
+    let bar = output::bar(stream, 0, "rows")?;
+    let told = bar.clone();
+    let report = verify(
+        store,
+        stream,
+        Arc::new(move |step| match step {
+            Step::Expect(rows) => told.inc_length(rows),
+            Step::Read(rows) => told.inc(rows),
+        }),
+    )
+    .await;
+    bar.finish_and_clear();
+    report
+}
+
+impl Document {
+    fn show(&self) -> Result<(), Error> {
+        for report in &self.streams {
+            output::text_line(&text(report))?;
+        }
+        Ok(())
+    }
+}
+
+/// The table of a stream's partitions, and each finding as a line.
+pub(crate) fn text(report: &StreamReport) -> String {
+    let mut text = format!("stream {}: {}", report.stream, outcome(report));
+    if !report.sources.is_empty() {
+        text.push_str(&format!("\n{}", sources(report).trim_fmt()));
+    }
+    for finding in &report.findings {
+        text.push_str(&format!("\n{}", line(finding)));
+    }
+    text
+}
+
+/// The proof's outcome in a few words.
+pub(crate) fn outcome(report: &StreamReport) -> String {
+    let read: i64 = report.sources.iter().map(|s| s.read).sum();
+    match report.findings.len() {
+        0 => format!("proven, {read} positions read, each accounted for once"),
+        1 => "NOT proven, 1 finding".to_owned(),
+        n => format!("NOT proven, {n} findings"),
+    }
+}
+
+fn sources(report: &StreamReport) -> Table {
+    let mut table = output::table(&[
+        "source",
+        "partition",
+        "from",
+        "to",
+        "read",
+        "accepted",
+        "rejected",
+        "skipped",
+        "holes",
+        "lost",
+    ]);
+    for s in &report.sources {
+        let mut row = vec![output::escaped(s.source_id.as_bytes())];
+        row.push(s.partition.to_string());
+        let numbers = [
+            s.from, s.to, s.read, s.accepted, s.rejected, s.skipped, s.holes, s.lost,
+        ];
+        row.extend(numbers.map(|n| n.to_string()));
+        table.add_row(row);
+    }
+    output::align_numbers(&mut table, 1..10);
+    table
+}
+
+/// A finding: kind, place, positions, message.
+fn line(finding: &Finding) -> String {
+    let mut line = format!("{}: {}", finding.kind.as_str(), finding.table);
+    if let Some(file) = &finding.file {
+        line.push_str(&format!("/{file}"));
+    }
+    if let (Some(source), Some(partition)) = (&finding.source_id, finding.partition) {
+        line.push_str(&format!(" {source}:{partition}"));
+    }
+    match (finding.from, finding.to) {
+        (Some(from), Some(to)) if from < to => line.push_str(&format!(" [{from}, {to})")),
+        (Some(from), _) => line.push_str(&format!(" at {from}")),
+        _ => {}
+    }
+    line.push_str(&format!(": {}", finding.message));
+    output::escaped(line.as_bytes())
+}
