@@ -12,9 +12,9 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use crate::error::{Error, Result};
-use crate::metrics::Metrics;
-use crate::pipeline::status::{PartitionState, StatusBoard};
-use crate::shutdown::{Phase, Shutdown};
+use crate::metrics::{Metrics, REVISION};
+use crate::pipeline::status::{PartitionState, PartitionStatus, Status, StatusBoard};
+use crate::shutdown::Shutdown;
 
 #[derive(Debug, Clone)]
 struct Shared {
@@ -24,7 +24,8 @@ struct Shared {
     shutdown: Shutdown,
 }
 
-/// Serves until the stop begins. Returns the address that is listened on.
+/// Serves as long as the runtime lives, so that a stop can be watched while it drains. Returns the
+/// address that is listened on.
 ///
 /// # Errors
 /// The address cannot be bound.
@@ -41,25 +42,15 @@ pub async fn serve(
     let address = listener
         .local_addr()
         .map_err(|e| Error::internal("the listener has no address").because(e))?;
-    let mut stop = shutdown.clone();
     let shared = Shared {
         metrics,
         status,
         instance,
         shutdown,
     };
-    let routes = Router::new()
-        .route("/metrics", get(metrics_text))
-        .route("/livez", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
-        .route("/api/v1/status", get(status_json))
-        .route("/api/v1/streams", get(streams))
-        .route("/api/v1/streams/{name}", get(stream))
-        .with_state(shared);
+    let routes = routes(shared);
     tokio::spawn(async move {
-        let served = axum::serve(listener, routes)
-            .with_graceful_shutdown(async move { stop.reached(Phase::Draining).await })
-            .await;
+        let served = axum::serve(listener, routes).await;
         if let Err(error) = served {
             tracing::error!(%error, "HTTP ended");
         }
@@ -67,53 +58,52 @@ pub async fn serve(
     Ok(address)
 }
 
+fn routes(shared: Shared) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics_text))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/streams", get(streams))
+        .route("/api/v1/streams/{name}", get(stream))
+        .fallback(|| async { fault(StatusCode::NOT_FOUND, "there is nothing at this path") })
+        .method_not_allowed_fallback(|| async {
+            fault(StatusCode::METHOD_NOT_ALLOWED, "this path is for GET only")
+        })
+        .with_state(shared)
+}
+
+fn fault(code: StatusCode, message: &str) -> Response {
+    (code, Json(json!({ "error": message }))).into_response()
+}
+
 async fn metrics_text(State(shared): State<Shared>) -> Response {
     match shared.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        Err(error) => fault(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
 /// 503 while stopping, while no broker can be reached, or while a partition waits or is stopped.
 async fn ready(State(shared): State<Shared>) -> Response {
-    let picture = shared.status.picture();
-    let mut reasons = Vec::new();
-    if shared.shutdown.is_stopping() {
-        reasons.push("stopping".to_owned());
-    }
-    if let Some(message) = &picture.broker_down {
-        reasons.push(format!("no broker can be reached: {message}"));
-    }
-    for (stream, partitions) in &picture.streams {
-        for p in partitions {
-            if p.state != PartitionState::Running {
-                let why = p
-                    .reason
-                    .as_deref()
-                    .unwrap_or("its position is being settled");
-                reasons.push(format!(
-                    "{stream}: {} [{}] is {}: {why}",
-                    p.topic,
-                    p.partition,
-                    p.state.as_str()
-                ));
-            }
-        }
-    }
-    let code = if reasons.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
+    let reasons = shared.reasons(&shared.status.picture());
+    let code = match reasons.is_empty() {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
     };
     let body = json!({ "ready": reasons.is_empty(), "reasons": reasons });
     (code, Json(body)).into_response()
 }
 
-async fn status_json(State(shared): State<Shared>) -> Response {
+async fn status(State(shared): State<Shared>) -> Response {
     let picture = shared.status.picture();
+    let reasons = shared.reasons(&picture);
     Json(json!({
         "instance": shared.instance,
         "version": env!("CARGO_PKG_VERSION"),
+        "revision": REVISION,
+        "ready": reasons.is_empty(),
+        "reasons": reasons,
         "stopping": shared.shutdown.is_stopping(),
         "broker_down": picture.broker_down,
         "streams": picture.streams.len(),
@@ -126,21 +116,69 @@ async fn streams(State(shared): State<Shared>) -> Response {
         .status
         .picture()
         .streams
-        .into_iter()
-        .map(|(name, partitions)| json!({ "stream": name, "partitions": partitions }))
+        .iter()
+        .map(|(name, partitions)| shared.told(name, partitions))
         .collect();
     Json(json!({ "streams": list })).into_response()
 }
 
 async fn stream(State(shared): State<Shared>, Path(name): Path<String>) -> Response {
-    match shared.status.picture().streams.remove(&name) {
-        Some(partitions) => {
-            Json(json!({ "stream": name, "partitions": partitions })).into_response()
-        }
-        None => (
-            StatusCode::NOT_FOUND,
-            Json(json!({ "error": "no such stream" })),
-        )
-            .into_response(),
+    match shared.status.picture().streams.get(&name) {
+        Some(partitions) => Json(shared.told(&name, partitions)).into_response(),
+        None => fault(StatusCode::NOT_FOUND, "there is no such stream"),
     }
 }
+
+impl Shared {
+    /// Why the instance is not ready; nothing if it is.
+    fn reasons(&self, picture: &Status) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.shutdown.is_stopping() {
+            reasons.push("stopping".to_owned());
+        }
+        if let Some(message) = &picture.broker_down {
+            reasons.push(format!("no broker can be reached: {message}"));
+        }
+        for (stream, partitions) in &picture.streams {
+            let needs = |p: &&PartitionStatus| {
+                matches!(p.state, PartitionState::Waiting | PartitionState::Stopped)
+            };
+            for p in partitions.iter().filter(needs) {
+                let why = p
+                    .reason
+                    .as_deref()
+                    .unwrap_or("its position is being settled");
+                reasons.push(format!(
+                    "{stream}: {} [{}] is {}: {why}",
+                    p.topic,
+                    p.partition,
+                    p.state.as_str()
+                ));
+            }
+        }
+        reasons
+    }
+
+    /// A stream: what this process judged of it, and the partitions that it holds.
+    fn told(&self, name: &str, partitions: &[PartitionStatus]) -> serde_json::Value {
+        let count = |outcome: &str| {
+            let labels = [name, "kafka", outcome];
+            self.metrics.records.with_label_values(&labels).get()
+        };
+        let lag: i64 = partitions
+            .iter()
+            .filter_map(|p| Some((p.end? - p.position?).max(0)))
+            .sum();
+        json!({
+            "stream": name,
+            "lag_records": lag,
+            "accepted": count("accepted"),
+            "rejected": count("rejected"),
+            "skipped": count("skipped"),
+            "partitions": partitions,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

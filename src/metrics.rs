@@ -13,6 +13,12 @@ use crate::error::{Error, Result};
 /// The states of `weir_partition_state`.
 pub const PARTITION_STATES: [&str; 4] = ["running", "paused", "waiting", "stopped"];
 
+/// What the build was made from, where it was told.
+pub const REVISION: &str = match option_env!("WEIR_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
 /// All metrics of the process.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)] // the help texts below say it
@@ -156,10 +162,7 @@ impl Metrics {
         };
         metrics
             .build_info
-            .with_label_values(&[
-                env!("CARGO_PKG_VERSION"),
-                option_env!("WEIR_REVISION").unwrap_or("unknown"),
-            ])
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), REVISION])
             .set(1);
         Ok(metrics)
     }
