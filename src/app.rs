@@ -30,7 +30,7 @@ use crate::pipeline::upload::Uploader;
 use crate::schema::arrow::{arrow_fields, provenance_fields};
 use crate::shutdown::Shutdown;
 use crate::source::kafka::{self, KafkaSettings};
-use crate::store::{self, Store};
+use crate::store::{self, Store, Watch};
 
 /// librdkafka's share of the budget is this part of it.
 const KAFKA_SHARE: u64 = 4;
@@ -101,7 +101,10 @@ impl App {
             },
             parts.clock.clone(),
         )?;
-        let store = store::open(&config.lake.url, &config.lake.options, config.lake.fsync)?;
+        let watch = Watch::new("lake", parts.metrics.clone(), parts.clock.clone());
+        parts.status.watch_lake(watch.clone());
+        let store =
+            store::open(&config.lake.url, &config.lake.options, config.lake.fsync)?.watched(&watch);
         let restarts = Arc::new(Notify::new());
         let mut flows = Vec::new();
         let mut streams = Vec::new();

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use crate::schema::Schema;
 
-pub use load::load;
+pub use load::{load, subjects};
 pub use problem::{Problem, Problems};
 
 /// Everything that `weir run` needs to know.
@@ -92,6 +92,17 @@ pub struct Schemas {
     pub dir: PathBuf,
     /// The level between versions.
     pub compatibility: Compatibility,
+}
+
+/// A subject of the schema folder, judged.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Subject {
+    /// Its name.
+    pub name: String,
+    /// Its versions, ascending; none if one cannot be read.
+    pub versions: Vec<u32>,
+    /// What is wrong with a version or between versions, a sentence each.
+    pub faults: Vec<String>,
 }
 
 /// The registry's compatibility levels.

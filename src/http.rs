@@ -84,7 +84,8 @@ async fn metrics_text(State(shared): State<Shared>) -> Response {
     }
 }
 
-/// 503 while stopping, while no broker can be reached, or while a partition waits or is stopped.
+/// 503 while stopping, while no broker can be reached, while the lake's store does not answer, or
+/// while a partition waits or is stopped.
 async fn ready(State(shared): State<Shared>) -> Response {
     let reasons = shared.reasons(&shared.status.picture());
     let code = match reasons.is_empty() {
@@ -106,6 +107,7 @@ async fn status(State(shared): State<Shared>) -> Response {
         "reasons": reasons,
         "stopping": shared.shutdown.is_stopping(),
         "broker_down": picture.broker_down,
+        "lake_down": picture.lake_down,
         "streams": picture.streams.len(),
     }))
     .into_response()
@@ -138,6 +140,11 @@ impl Shared {
         }
         if let Some(message) = &picture.broker_down {
             reasons.push(format!("no broker can be reached: {message}"));
+        }
+        if let Some(trouble) = &picture.lake_down {
+            reasons.push(format!(
+                "the lake's store does not answer as it should: {trouble}"
+            ));
         }
         for (stream, partitions) in &picture.streams {
             let needs = |p: &&PartitionStatus| {

@@ -38,6 +38,8 @@ pub struct Metrics {
     pub commits: IntCounterVec,
     pub memory_bytes: IntGaugeVec,
     pub memory_budget_bytes: IntGauge,
+    pub store_requests: IntCounterVec,
+    pub store_request_seconds: HistogramVec,
     pub kafka_errors: IntCounterVec,
     pub build_info: IntGaugeVec,
 }
@@ -146,6 +148,19 @@ impl Metrics {
                 r.register(Box::new(g.clone()))?;
                 g
             },
+            store_requests: counter(
+                &r,
+                "weir_store_requests_total",
+                "Requests to object stores, by outcome",
+                &["store", "op", "outcome"],
+            )?,
+            store_request_seconds: histogram(
+                &r,
+                "weir_store_request_seconds",
+                "Time of a request to an object store",
+                &["store", "op", "outcome"],
+                &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0],
+            )?,
             kafka_errors: counter(
                 &r,
                 "weir_kafka_errors_total",

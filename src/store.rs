@@ -3,21 +3,43 @@
 //! Owns: opening a store by URL, and what its errors mean. Does not own: any name in it
 //! (`lake::layout`).
 
+mod watched;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use object_store::aws::AmazonS3ConfigKey;
-use object_store::azure::AzureConfigKey;
-use object_store::gcp::GoogleConfigKey;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{
+    BackoffConfig, ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode, PutOptions, PutPayload,
+    RetryConfig,
+};
 use url::Url;
 use uuid::Uuid;
 
 use crate::config::Secret;
 use crate::error::{Error, Kind, Result};
+
+pub use watched::Watch;
+
+use watched::Watched;
+
+/// What the client of a remote store tries on its own, before whoever asked learns of it. A blip is
+/// none of their business; an outage is, since they know how to wait and whom to tell.
+const RETRY: RetryConfig = RetryConfig {
+    backoff: BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(1),
+        base: 2.0,
+    },
+    max_retries: 3,
+    retry_timeout: Duration::from_secs(15),
+};
 
 /// A store rooted at a URL.
 #[derive(Debug, Clone)]
@@ -44,6 +66,18 @@ impl Store {
     /// which this store's root lies there.
     pub fn for_engine(&self) -> (Arc<dyn ObjectStore>, Url) {
         self.engine.clone()
+    }
+
+    /// The same store, every request of which `watch` sees.
+    #[must_use]
+    pub fn watched(self, watch: &Watch) -> Self {
+        let watched = |objects| Arc::new(Watched::new(objects, watch)) as Arc<dyn ObjectStore>;
+        let (engine, root) = self.engine;
+        Self {
+            objects: watched(self.objects),
+            engine: (watched(engine), root),
+            ..self
+        }
     }
 
     /// The objects; paths are relative to the URL.
@@ -125,13 +159,38 @@ pub fn open(url: &Url, options: &BTreeMap<String, Secret>, fsync: bool) -> Resul
             engine: (Arc::new(LocalFileSystem::new().with_fsync(fsync)), folder),
         });
     } else {
-        let pairs = options.iter().map(|(k, v)| (k.clone(), v.0.clone()));
-        let (objects, prefix) = object_store::parse_url_opts(url, pairs).map_err(|e| {
-            Error::config(format!("{} is no store that can be opened", url)).because(e)
-        })?;
-        Arc::new(PrefixStore::new(objects, prefix))
+        open_remote(url, options).map_err(|e| {
+            Error::config(format!("{url} is no store that can be opened")).because(e)
+        })?
     };
     Store::new(objects, url.clone())
+}
+
+fn open_remote(
+    url: &Url,
+    options: &BTreeMap<String, Secret>,
+) -> object_store::Result<Arc<dyn ObjectStore>> {
+    let (scheme, prefix) = ObjectStoreScheme::parse(url)?;
+    macro_rules! built {
+        ($builder:ident) => {{
+            let mut builder = $builder::new().with_url(url.as_str()).with_retry(RETRY);
+            for (name, value) in options {
+                // Names in lower case are what `knows_option` knows.
+                builder = builder.with_config(name.to_ascii_lowercase().parse()?, &value.0);
+            }
+            Arc::new(PrefixStore::new(builder.build()?, prefix))
+        }};
+    }
+    Ok(match scheme {
+        ObjectStoreScheme::AmazonS3 => built!(AmazonS3Builder),
+        ObjectStoreScheme::GoogleCloudStorage => built!(GoogleCloudStorageBuilder),
+        ObjectStoreScheme::MicrosoftAzure => built!(MicrosoftAzureBuilder),
+        other => {
+            return Err(object_store::Error::NotSupported {
+                source: format!("{other:?} stores are not built in").into(),
+            });
+        }
+    })
 }
 
 /// True if the store takes an option of that name; object_store itself passes over others.

@@ -21,6 +21,8 @@ mod delta_log;
 mod instance;
 #[path = "real/kills.rs"]
 mod kills;
+#[path = "real/outage.rs"]
+mod outage;
 #[path = "real/plan.rs"]
 mod plan;
 #[path = "real/services.rs"]

@@ -5,11 +5,13 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use serde_json::json;
 
-use crate::cli::{Context, Format, output, streams};
-use crate::config::Stream;
-use crate::error::Error;
-use crate::schema::Field;
+use crate::app::table_spec;
+use crate::cli::{Context, Format, code_of, output, streams};
+use crate::config::{self, Stream};
+use crate::error::{Error, Kind};
+use crate::schema::{Field, names};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -38,40 +40,41 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
 }
 
-/// Loading judges every version of every subject, so what loads is compatible; what does not is
-/// an error that names the versions.
+/// Each subject is judged by itself: what is wrong with one is a finding, not a fault of the
+/// settings.
 fn check(context: &Context, subject: Option<&str>) -> Result<ExitCode, Error> {
-    let config = context.load()?;
-    let mut subjects: Vec<(&str, u32)> = config
-        .streams
-        .iter()
-        .map(|s| (s.schema.subject.as_str(), s.schema.version))
-        .filter(|(name, _)| subject.is_none_or(|wanted| wanted == *name))
-        .collect();
-    subjects.sort_unstable();
-    subjects.dedup();
+    let mut subjects = config::subjects(&context.config, &context.environment)?;
+    subjects.retain(|s| subject.is_none_or(|wanted| wanted == s.name));
     if subjects.is_empty() {
         return Err(Error::config(
             "no stream has that subject; name one that a stream has",
         ));
     }
+    let ok = subjects.iter().all(|s| s.faults.is_empty());
     match context.format {
-        Format::Json => {
-            let subjects: Vec<serde_json::Value> = subjects
-                .iter()
-                .map(|(name, newest)| serde_json::json!({"subject": name, "newest": newest}))
-                .collect();
-            output::json(&serde_json::json!({"ok": true, "subjects": subjects}))?;
-        }
+        Format::Json => output::json(&json!({ "ok": ok, "subjects": subjects }))?,
         Format::Table => {
-            let mut table = output::table(&["subject", "newest version", "found"]);
-            for (name, newest) in subjects {
-                table.add_row([name, &newest.to_string(), "compatible"]);
+            let mut table = output::table(&["subject", "versions", "found"]);
+            for subject in &subjects {
+                let versions: Vec<String> =
+                    subject.versions.iter().map(ToString::to_string).collect();
+                let found = match subject.faults.len() {
+                    0 => "compatible".to_owned(),
+                    1 => "1 fault".to_owned(),
+                    more => format!("{more} faults"),
+                };
+                table.add_row([subject.name.clone(), versions.join(", "), found]);
             }
             output::text_line(&table.trim_fmt())?;
+            for fault in subjects.iter().flat_map(|s| &s.faults) {
+                output::text_line(fault)?;
+            }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(match ok {
+        true => ExitCode::SUCCESS,
+        false => code_of(Kind::Found),
+    })
 }
 
 fn show(context: &Context, name: &str) -> Result<ExitCode, Error> {
@@ -84,57 +87,70 @@ fn show(context: &Context, name: &str) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A column of the DLO and, where a field of the schema becomes it, that field.
+struct Shown<'a> {
+    column: &'a arrow::datatypes::Field,
+    field: Option<&'a Field>,
+}
+
+/// Every column, in the table's order.
+fn shown<'a>(stream: &'a Stream, columns: &'a arrow::datatypes::Schema) -> Vec<Shown<'a>> {
+    let fields = &stream.schema.root.fields;
+    columns
+        .fields()
+        .iter()
+        .map(|column| Shown {
+            column,
+            field: fields.iter().find(|f| f.name == *column.name()),
+        })
+        .collect()
+}
+
 fn columns(stream: &Stream) -> comfy_table::Table {
-    let mut table = output::table(&["field", "name outside", "avro", "arrow", "null", "key"]);
-    for field in &stream.schema.root.fields {
+    let spec = table_spec(stream);
+    let mut table = output::table(&["column", "name outside", "avro", "arrow", "delta", ""]);
+    for Shown { column, field } in shown(stream, &spec.schema) {
+        let mut marks = Vec::new();
+        marks.extend(field.is_some_and(|f| f.is_key).then_some("key"));
+        marks.extend((!column.is_nullable()).then_some("not null"));
+        marks.extend(
+            spec.partition_columns
+                .contains(column.name())
+                .then_some("partition"),
+        );
         table.add_row([
-            field.name.as_str(),
-            field.external.as_str(),
-            &avro(field),
-            &arrow(field),
-            word(field.value.nullable),
-            word(field.is_key),
+            column.name().as_str(),
+            field.map_or("", |f| f.external.as_str()),
+            &field.map_or(String::new(), |f| names::avro(&f.value)),
+            &column.data_type().to_string(),
+            &names::delta(column.data_type()),
+            &marks.join(", "),
         ]);
     }
     table
 }
 
-fn word(yes: bool) -> &'static str {
-    match yes {
-        true => "yes",
-        false => "",
-    }
-}
-
-fn avro(field: &Field) -> String {
-    format!("{:?}", field.value.ty)
-}
-
-fn arrow(field: &Field) -> String {
-    crate::schema::arrow::data_type(&field.value.ty).to_string()
-}
-
 fn document(stream: &Stream) -> serde_json::Value {
-    let fields: Vec<serde_json::Value> = stream
-        .schema
-        .root
-        .fields
-        .iter()
-        .map(|field| {
-            serde_json::json!({
-                "name": field.name,
-                "external": field.external,
-                "avro": avro(field),
-                "arrow": arrow(field),
-                "nullable": field.value.nullable,
-                "key": field.is_key,
+    let spec = table_spec(stream);
+    let columns: Vec<serde_json::Value> = shown(stream, &spec.schema)
+        .into_iter()
+        .map(|Shown { column, field }| {
+            json!({
+                "name": column.name(),
+                "external": field.map(|f| &f.external),
+                "avro": field.map(|f| names::avro(&f.value)),
+                "arrow": column.data_type().to_string(),
+                "delta": names::delta(column.data_type()),
+                "nullable": column.is_nullable(),
+                "key": field.is_some_and(|f| f.is_key),
+                "partition": spec.partition_columns.contains(column.name()),
             })
         })
         .collect();
-    serde_json::json!({
+    json!({
         "stream": stream.name,
         "subject": stream.schema.subject,
         "version": stream.schema.version,
-        "fields": fields,
+        "columns": columns,
     })
 }

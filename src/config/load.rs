@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use crate::config::document;
+use crate::config::document::{self, Entry};
 use crate::config::file::{self, Settings};
 use crate::config::problem::{At, Findings, Problems};
 use crate::config::section::Section;
 use crate::config::stream::{self, SchemaRequest};
-use crate::config::{Config, Stream, TopicSelect, keys, schemas};
+use crate::config::{Config, Stream, Subject, TopicSelect, keys, schemas};
 use crate::schema::Schema;
 
 /// Reads and judges the configuration whose `weir.toml` is at `path`; `env` holds the overrides
@@ -30,7 +30,42 @@ pub fn load(path: &Path, env: &BTreeMap<String, String>) -> Result<Config, Probl
     }
 }
 
-fn read(path: &Path, env: &BTreeMap<String, String>, findings: &Findings) -> Option<Config> {
+/// Every subject that a stream of the configuration names, by name, each judged by itself: a fault
+/// of a schema is told with its subject, and is no problem of the settings.
+///
+/// # Errors
+/// Problems of `weir.toml`, and of what the streams say of their schemas.
+pub fn subjects(path: &Path, env: &BTreeMap<String, String>) -> Result<Vec<Subject>, Problems> {
+    let findings = Findings::default();
+    let mut subjects = Vec::new();
+    if let Some(settings) = read_settings(path, env, &findings) {
+        for path in stream_files(&folder_of(path), &findings) {
+            let Some((file, entries)) = read_document(&path, env, &findings) else {
+                continue;
+            };
+            let root = Section::root(&entries, &file, &findings);
+            if let Some(request) = stream::schema_request(&root) {
+                subjects.push(schemas::judged(&settings.schemas, &request));
+            }
+        }
+    }
+    subjects.sort();
+    subjects.dedup();
+    match findings.is_empty() {
+        true => Ok(subjects),
+        false => Err(findings.into_problems()),
+    }
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).to_path_buf()
+}
+
+fn read_settings(
+    path: &Path,
+    env: &BTreeMap<String, String>,
+    findings: &Findings,
+) -> Option<Settings> {
     let file = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -40,13 +75,16 @@ fn read(path: &Path, env: &BTreeMap<String, String>, findings: &Findings) -> Opt
             return None;
         }
     };
-    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
     let mut entries = document::parse(&file, &text, env, findings);
     keys::check(&entries, keys::WEIR, findings);
     document::override_from(&mut entries, env, findings);
     let root = Section::root(&entries, &file, findings);
-    let settings = file::settings(&root, &folder, env);
-    let streams = streams(&folder, env, &settings, findings);
+    Some(file::settings(&root, &folder_of(path), env))
+}
+
+fn read(path: &Path, env: &BTreeMap<String, String>, findings: &Findings) -> Option<Config> {
+    let settings = read_settings(path, env, findings)?;
+    let streams = streams(&folder_of(path), env, &settings, findings);
     Some(Config {
         instance: settings.instance,
         kafka: settings.kafka,
@@ -73,20 +111,7 @@ fn streams(
     settings: &Settings,
     findings: &Findings,
 ) -> Vec<Placed> {
-    let folder = folder.join("streams");
-    let files = match stream_files(&folder) {
-        Ok(files) => files,
-        Err(error) => {
-            let at = At::file(&folder.display().to_string());
-            findings.add(&at, "", format!("cannot be read: {error}"));
-            return Vec::new();
-        }
-    };
-    if files.is_empty() {
-        let at = At::file(&folder.display().to_string());
-        findings.add(&at, "", "holds no stream; write one as <name>.toml");
-    }
-    let streams: Vec<Placed> = files
+    let streams: Vec<Placed> = stream_files(folder, findings)
         .iter()
         .filter_map(|path| read_stream(path, env, settings, findings))
         .collect();
@@ -95,8 +120,25 @@ fn streams(
     streams
 }
 
-/// The `*.toml` files of a folder, by name.
-fn stream_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// The `streams/*.toml` beside `weir.toml`, by name; none is a problem.
+fn stream_files(folder: &Path, findings: &Findings) -> Vec<PathBuf> {
+    let folder = folder.join("streams");
+    let at = At::file(&folder.display().to_string());
+    match toml_files(&folder) {
+        Ok(files) => {
+            if files.is_empty() {
+                findings.add(&at, "", "holds no stream; write one as <name>.toml");
+            }
+            files
+        }
+        Err(error) => {
+            findings.add(&at, "", format!("cannot be read: {error}"));
+            Vec::new()
+        }
+    }
+}
+
+fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -108,22 +150,33 @@ fn stream_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// A stream's file and what stands in it.
+fn read_document(
+    path: &Path,
+    env: &BTreeMap<String, String>,
+    findings: &Findings,
+) -> Option<(String, Vec<Entry>)> {
+    let file = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let entries = document::parse(&file, &text, env, findings);
+            Some((file, entries))
+        }
+        Err(error) => {
+            findings.add(&At::file(&file), "", format!("cannot be read: {error}"));
+            None
+        }
+    }
+}
+
 fn read_stream(
     path: &Path,
     env: &BTreeMap<String, String>,
     settings: &Settings,
     findings: &Findings,
 ) -> Option<Placed> {
-    let file = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            findings.add(&At::file(&file), "", format!("cannot be read: {error}"));
-            return None;
-        }
-    };
+    let (file, entries) = read_document(path, env, findings)?;
     let name = path.file_stem()?.to_string_lossy().into_owned();
-    let entries = document::parse(&file, &text, env, findings);
     keys::check(&entries, keys::STREAM, findings);
     let root = Section::root(&entries, &file, findings);
     let schema =

@@ -5,7 +5,7 @@
 //! can follow. Does not own: parsing, the rules of resolution, what a table can follow (`schema`).
 
 use crate::config::stream::SchemaRequest;
-use crate::config::{Compatibility, Schemas};
+use crate::config::{Compatibility, Schemas, Subject};
 use crate::schema::arrow::arrow_fields;
 use crate::schema::{Schema, compat, evolve, folder};
 
@@ -14,17 +14,8 @@ use crate::schema::{Schema, compat, evolve, folder};
 /// # Errors
 /// What is wrong with any of the versions, each as a sentence.
 pub(crate) fn newest(schemas: &Schemas, request: &SchemaRequest) -> Result<Schema, Vec<String>> {
-    let mut versions = folder::versions(&schemas.dir, &request.subject, request.nanos_as_long)
-        .map_err(|faults| {
-            faults
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<String>>()
-        })?;
-    let mut faults = incompatible(&versions, schemas.compatibility);
-    if faults.is_empty() && schemas.compatibility != Compatibility::None {
-        faults = not_followed(&versions);
-    }
+    let mut versions = versions(schemas, request)?;
+    let faults = faults(&versions, schemas.compatibility);
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -33,8 +24,37 @@ pub(crate) fn newest(schemas: &Schemas, request: &SchemaRequest) -> Result<Schem
         .ok_or_else(|| vec![format!("{} has no version", request.subject)])
 }
 
+/// A subject with what is wrong with it.
+pub(crate) fn judged(schemas: &Schemas, request: &SchemaRequest) -> Subject {
+    let (versions, faults) = match versions(schemas, request) {
+        Ok(versions) => {
+            let faults = faults(&versions, schemas.compatibility);
+            (versions.iter().map(|v| v.version).collect(), faults)
+        }
+        Err(faults) => (Vec::new(), faults),
+    };
+    Subject {
+        name: request.subject.clone(),
+        versions,
+        faults,
+    }
+}
+
+fn versions(schemas: &Schemas, request: &SchemaRequest) -> Result<Vec<Schema>, Vec<String>> {
+    folder::versions(&schemas.dir, &request.subject, request.nanos_as_long)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+}
+
+fn faults(versions: &[Schema], level: Compatibility) -> Vec<String> {
+    let faults = incompatible(versions, level);
+    match faults.is_empty() && level != Compatibility::None {
+        true => not_followed(versions),
+        false => faults,
+    }
+}
+
 /// What breaks `level` between `versions`, which ascend: a sentence each.
-pub(crate) fn incompatible(versions: &[Schema], level: Compatibility) -> Vec<String> {
+fn incompatible(versions: &[Schema], level: Compatibility) -> Vec<String> {
     use Compatibility as Level;
     let backward = !matches!(
         level,

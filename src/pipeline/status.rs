@@ -1,4 +1,4 @@
-//! What is told of the running process: the state of each partition, and of the broker.
+//! What is told of the running process: the state of each partition, of the broker and the lake.
 //!
 //! Owns: the board that the stages write and HTTP reads.
 
@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::source::kafka::TopicPartition;
+use crate::store::Watch;
 
 /// The state of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,6 +57,8 @@ pub struct PartitionStatus {
 pub struct Status {
     /// Why no broker can be reached, if none can.
     pub broker_down: Option<String>,
+    /// Why the lake's store does not answer, if it does not.
+    pub lake_down: Option<String>,
     /// Partitions by stream.
     pub streams: BTreeMap<String, Vec<PartitionStatus>>,
 }
@@ -63,6 +66,7 @@ pub struct Status {
 #[derive(Debug, Default)]
 struct Board {
     broker_down: Option<String>,
+    lake: Option<Watch>,
     streams: BTreeMap<String, BTreeMap<TopicPartition, PartitionStatus>>,
 }
 
@@ -79,6 +83,11 @@ impl StatusBoard {
     /// The broker is reached, or is not.
     pub fn set_broker(&self, up: bool, message: &str) {
         self.0.lock().broker_down = (!up).then(|| message.to_owned());
+    }
+
+    /// What is known of the lake's store.
+    pub fn watch_lake(&self, watch: Watch) {
+        self.0.lock().lake = Some(watch);
     }
 
     /// The state of a partition.
@@ -130,6 +139,7 @@ impl StatusBoard {
         let board = self.0.lock();
         Status {
             broker_down: board.broker_down.clone(),
+            lake_down: board.lake.as_ref().and_then(Watch::trouble),
             streams: board
                 .streams
                 .iter()
