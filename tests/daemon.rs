@@ -7,7 +7,15 @@
     missing_docs
 )]
 
+#[path = "daemon/bad_input.rs"]
+mod bad_input;
+#[path = "daemon/broker.rs"]
+mod broker;
+#[path = "daemon/running.rs"]
+mod running;
 #[path = "daemon/schema_command.rs"]
 mod schema_command;
+#[path = "daemon/table.rs"]
+mod table;
 #[path = "daemon/weir.rs"]
 mod weir;
