@@ -61,8 +61,19 @@ pub struct View {
     pub positions: HashMap<String, i64>,
 }
 
+/// What a look takes from one commit, be it in the log or folded into a segment of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// The version.
+    pub version: u64,
+    /// The batch's id; `None` for a commit of another program, and for the table's first.
+    pub batch: Option<Uuid>,
+    /// The rejects files that the commit names.
+    pub rejects: Vec<RejectsFile>,
+}
+
 /// The answer to one conditional put. Only `Committed` is a verdict; every other answer, errors
-/// included, is settled by looking at the log ([`LakeTable::view`], [`LakeTable::records_since`]).
+/// included, is settled by looking at the log ([`LakeTable::view`], [`LakeTable::commits_since`]).
 #[derive(Debug)]
 pub enum Answer {
     /// The commit is version `.0`.
@@ -80,15 +91,16 @@ pub enum Answer {
 /// - `try_commit(at, ..)` creates version `at` only if it does not exist: of any number of racing
 ///   calls for one version at most one is `Committed`.
 /// - a commit is visible whole or not at all.
-/// - `records_since(v)` gives the `commitInfo.weir` of each version in `(v, newest]`, in order,
-///   `None` for a commit of another program.
+/// - `commits_since(v, n)` gives each version in `(v, newest]` once, in order and without a hole,
+///   the first `n` of them; also those that were folded meanwhile. Its newest is at least as new as
+///   every view that was returned before it was called.
 #[async_trait]
 pub trait LakeTable: Send + Sync + std::fmt::Debug {
     /// The newest version of the table.
     async fn view(&self) -> Result<View, Error>;
 
-    /// The records of the versions in `(after, newest]`, ascending.
-    async fn records_since(&self, after: u64) -> Result<Vec<(u64, Option<CommitRecord>)>, Error>;
+    /// The first `most` commits of the versions in `(after, newest]`, ascending.
+    async fn commits_since(&self, after: u64, most: usize) -> Result<Vec<Logged>, Error>;
 
     /// Tries to put `commit` as version `at`, which is one above a view that was looked at.
     async fn try_commit(&self, at: u64, commit: &Commit) -> Answer;

@@ -6,6 +6,8 @@
 mod watched;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +15,6 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::local::LocalFileSystem;
-use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{
     BackoffConfig, ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode, PutOptions, PutPayload,
@@ -48,6 +49,14 @@ pub struct Store {
     url: Url,
     /// The same store as the table engine wants it: with the root that its URLs are under.
     engine: (Arc<dyn ObjectStore>, Url),
+    local: Option<Folder>,
+}
+
+/// A store on local disk.
+#[derive(Debug, Clone)]
+struct Folder {
+    path: PathBuf,
+    fsync: bool,
 }
 
 impl Store {
@@ -59,6 +68,7 @@ impl Store {
             engine: (objects.clone(), root),
             objects,
             url,
+            local: None,
         })
     }
 
@@ -90,6 +100,18 @@ impl Store {
         &self.url
     }
 
+    /// Makes the folder `name` below the root, for engines that want to see one; does nothing where
+    /// folders are but a part of names. With `fsync` it is there after a power loss.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn make_folder(&self, name: &str) -> Result<()> {
+        let Some(local) = &self.local else {
+            return Ok(());
+        };
+        make_folder(&local.path.join(name), local.fsync, name.split('/').count())
+    }
+
     /// Tries whether the store refuses to overwrite an object that is put with create-only.
     ///
     /// # Errors
@@ -100,7 +122,7 @@ impl Store {
             clippy::disallowed_methods,
             reason = "two probes at once must not meet"
         )]
-        let path = Path::from(format!("_weir/probe-{}", Uuid::new_v4()));
+        let path = object_store::path::Path::from(format!("_weir/probe-{}", Uuid::new_v4()));
         let create = || PutOptions::from(PutMode::Create);
         let put = |text: &'static str| {
             self.objects
@@ -139,24 +161,17 @@ pub fn open(url: &Url, options: &BTreeMap<String, Secret>, fsync: bool) -> Resul
         let folder = url
             .to_file_path()
             .map_err(|()| Error::config(format!("{url} names no local folder")))?;
-        std::fs::create_dir_all(&folder).map_err(|e| {
-            Error::new(
-                Kind::Unreachable,
-                format!("cannot create {}", folder.display()),
-            )
-            .because(e)
-        })?;
+        make_folder(&folder, fsync, 1)?;
         let local = LocalFileSystem::new_with_prefix(&folder)
             .map_err(|e| store_error("open the local folder", e))?;
-        let folder = folder
-            .canonicalize()
-            .ok()
-            .and_then(|f| Url::from_directory_path(f).ok())
-            .ok_or_else(|| Error::config(format!("{url} names no absolute folder")))?;
+        let no_folder = || Error::config(format!("{url} names no absolute folder"));
+        let path = folder.canonicalize().map_err(|_| no_folder())?;
+        let root = Url::from_directory_path(&path).map_err(|()| no_folder())?;
         return Ok(Store {
             objects: Arc::new(local.with_fsync(fsync)),
             url: url.clone(),
-            engine: (Arc::new(LocalFileSystem::new().with_fsync(fsync)), folder),
+            engine: (Arc::new(LocalFileSystem::new().with_fsync(fsync)), root),
+            local: Some(Folder { path, fsync }),
         });
     } else {
         open_remote(url, options).map_err(|e| {
@@ -191,6 +206,26 @@ fn open_remote(
             });
         }
     })
+}
+
+/// Makes `folder` and what is missing above it. A new folder's entry is its parent's to keep, so
+/// with `fsync` each parent of a new one is synced, and at least `depth` of them: another process
+/// may have made them a moment ago.
+fn make_folder(folder: &Path, fsync: bool, depth: usize) -> Result<()> {
+    let failed = |e: std::io::Error| {
+        Error::unreachable(format!("could not create {}", folder.display())).because(e)
+    };
+    let made = folder.ancestors().take_while(|f| !f.exists());
+    let made = made.count().max(depth);
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    if fsync {
+        for parent in folder.ancestors().skip(1).take(made) {
+            File::open(parent)
+                .and_then(|f| f.sync_all())
+                .map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// True if the store takes an option of that name; object_store itself passes over others.

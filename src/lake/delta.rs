@@ -7,7 +7,7 @@
 
 mod actions;
 mod follow;
-pub mod log;
+mod log;
 mod open;
 mod put;
 mod side;
@@ -15,28 +15,23 @@ pub mod stats;
 mod texts;
 mod upkeep;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use delta_kernel::KernelError;
 use delta_kernel::transaction::UpdateTableOperation;
-use delta_kernel::{Engine, KernelError};
 
 use crate::error::{Error, Kind, Result};
 use crate::lake::delta::side::Side;
-use crate::lake::{Answer, Commit, LakeTable, View};
-use crate::model::ledger::CommitRecord;
-use crate::store::Store;
+use crate::lake::{Answer, Commit, LakeTable, Logged, View};
 
 const ENGINE_INFO: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 
 /// The DLO and the rejects table of one stream.
 pub struct DeltaTable {
-    store: Store,
     stream: String,
     instance: String,
-    engine: Arc<dyn Engine>,
     /// The DLO's columns as this process writes them.
     columns: SchemaRef,
     data: Side,
@@ -57,13 +52,11 @@ pub struct TableSpec {
 #[async_trait]
 impl LakeTable for DeltaTable {
     async fn view(&self) -> Result<View> {
-        Ok(self.data.refresh(&self.store.objects()).await?.0)
+        self.data.refresh().await
     }
 
-    async fn records_since(&self, after: u64) -> Result<Vec<(u64, Option<CommitRecord>)>> {
-        let entries =
-            log::entries_since(&self.store.objects(), &self.data.name, Some(after)).await?;
-        Ok(entries.into_iter().map(|e| (e.version, e.record)).collect())
+    async fn commits_since(&self, after: u64, most: usize) -> Result<Vec<Logged>> {
+        log::logged(&self.data.objects, &self.data.name, after, most).await
     }
 
     async fn try_commit(&self, at: u64, commit: &Commit) -> Answer {
@@ -72,8 +65,7 @@ impl LakeTable for DeltaTable {
         if !commit.files.is_empty() && commit.schema.is_none() {
             commit.schema = Some(self.columns.clone());
         }
-        self.put(&self.data, at, commit, UpdateTableOperation::Write)
-            .await
+        self.data.put(at, commit, UpdateTableOperation::Write).await
     }
 
     async fn follow_rejects(&self) -> Result<u64> {

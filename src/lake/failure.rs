@@ -32,6 +32,16 @@ impl Failure {
             Failure::Missing(text) | Failure::Broken(text) => Ok(text),
         }
     }
+
+    /// The error, for a reader that cannot go on without.
+    pub fn into_error(self, doing: &str) -> Error {
+        match self {
+            Failure::Away(error) => error,
+            Failure::Missing(text) | Failure::Broken(text) => {
+                Error::refused(format!("could not {doing}: {text}"))
+            }
+        }
+    }
 }
 
 impl From<object_store::Error> for Failure {

@@ -67,6 +67,15 @@ enum Part {
     Gone(u64, u64),
 }
 
+impl Part {
+    /// Its last version.
+    fn last(&self) -> u64 {
+        match self {
+            Part::Segment(_, to) | Part::Gone(_, to) | Part::Commit(to) => *to,
+        }
+    }
+}
+
 impl Ledger {
     /// Lists the parts of `table`'s ledger.
     ///
@@ -116,6 +125,17 @@ impl Ledger {
     pub fn entries(&self, newest: u64) -> BoxStream<'static, Result<Entry>> {
         let (objects, table) = (self.objects.clone(), self.table.clone());
         stream::iter(self.parts(newest))
+            .map(move |part| read(objects.clone(), table.clone(), part))
+            .buffered(READ_AHEAD)
+            .boxed()
+    }
+
+    /// The ledger from the part on that holds version `after + 1`, in order.
+    pub fn entries_above(&self, after: u64) -> BoxStream<'static, Result<Entry>> {
+        let (objects, table) = (self.objects.clone(), self.table.clone());
+        let mut parts = self.parts(u64::MAX);
+        parts.retain(|part| part.last() > after);
+        stream::iter(parts)
             .map(move |part| read(objects.clone(), table.clone(), part))
             .buffered(READ_AHEAD)
             .boxed()

@@ -15,7 +15,7 @@
 
 use uuid::Uuid;
 
-use crate::lake::View;
+use crate::lake::{Logged, View};
 use crate::model::ledger::CommitRecord;
 use crate::model::position::{APP_ID_SCHEMA, SourceId, SourcePartition};
 
@@ -123,17 +123,17 @@ pub enum Verdict {
 }
 
 /// The form of [`judge`], so that the simulation can put faulty ones in its place.
-pub type Judge = fn(&Claim, &View, &[(u64, Option<CommitRecord>)]) -> Verdict;
+pub type Judge = fn(&Claim, &View, &[Logged]) -> Verdict;
 
 /// Judges a batch as a whole.
 ///
-/// `seen` holds the records from the first version on that was looked at for this batch, and reaches
+/// `seen` holds the commits from the first version on that was looked at for this batch, and reaches
 /// at least to `view`; it has to be read *after* `view`. The other way round, a late put of ours
 /// that lands between the two would show as moved positions without our batch id.
 ///
 /// Once the verdict is `Fenced` or `SchemaBehind`, no put of the batch that is still on its way can
 /// land: the log has grown beyond every version that such a put was for.
-pub fn judge(claim: &Claim, view: &View, seen: &[(u64, Option<CommitRecord>)]) -> Verdict {
+pub fn judge(claim: &Claim, view: &View, seen: &[Logged]) -> Verdict {
     if let Some(version) = find_batch(claim.batch, seen) {
         return Verdict::AlreadyCommitted { version };
     }
@@ -154,11 +154,9 @@ pub fn judge(claim: &Claim, view: &View, seen: &[(u64, Option<CommitRecord>)]) -
 }
 
 /// The version at which `batch` stands in `seen`.
-pub fn find_batch(batch: Uuid, seen: &[(u64, Option<CommitRecord>)]) -> Option<u64> {
-    seen.iter().find_map(|(version, record)| {
-        let ours = record.as_ref().is_some_and(|record| record.batch == batch);
-        ours.then_some(*version)
-    })
+pub fn find_batch(batch: Uuid, seen: &[Logged]) -> Option<u64> {
+    let ours = seen.iter().find(|commit| commit.batch == Some(batch));
+    ours.map(|commit| commit.version)
 }
 
 /// How far off the table is from where `range` starts; `None` if it is there. Only a starting point

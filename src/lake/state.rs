@@ -84,19 +84,7 @@ impl TableState {
     /// See [`Failure`].
     pub async fn positions(&self) -> Result<HashMap<String, i64>, Failure> {
         let (engine, snapshot) = (self.engine.clone(), self.snapshot.clone());
-        blocking(move || {
-            let mut positions = HashMap::new();
-            let segment = snapshot.log_segment();
-            for batch in segment.read_actions(engine.as_ref(), LOG_TXN_SCHEMA.clone())? {
-                let actions = ArrowEngineData::try_from_engine_data(batch?.actions)?;
-                // Newest first: what is known already is newer.
-                let newer = std::mem::take(&mut positions);
-                positions = transactions(actions.record_batch())?;
-                positions.extend(newer);
-            }
-            Ok(positions)
-        })
-        .await
+        blocking(move || positions_of(engine.as_ref(), &snapshot)).await
     }
 
     /// The live files.
@@ -153,6 +141,23 @@ impl std::fmt::Debug for TableState {
 /// A path of an `add` action as it is in the store; the log holds it percent-encoded.
 pub fn decoded(path: &str) -> String {
     Path::from_url_path(path).map_or_else(|_| path.to_owned(), Into::into)
+}
+
+/// Every `txn` action of a snapshot: from its checkpoint and the commits above. Blocks.
+pub(crate) fn positions_of(
+    engine: &dyn Engine,
+    snapshot: &Snapshot,
+) -> Result<HashMap<String, i64>, Failure> {
+    let mut positions = HashMap::new();
+    let segment = snapshot.log_segment();
+    for batch in segment.read_actions(engine, LOG_TXN_SCHEMA.clone())? {
+        let actions = ArrowEngineData::try_from_engine_data(batch?.actions)?;
+        // Newest first: what is known already is newer.
+        let newer = std::mem::take(&mut positions);
+        positions = transactions(actions.record_batch())?;
+        positions.extend(newer);
+    }
+    Ok(positions)
 }
 
 fn transactions(batch: &arrow::array::RecordBatch) -> Result<HashMap<String, i64>, Failure> {

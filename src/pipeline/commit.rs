@@ -8,7 +8,7 @@
 //!         ┌──────────────────────── wait (jittered) ◀──────────────────────┐
 //!         ▼                                                                │ conflict, unknown
 //!  look: view, then ──▶ judge ──▶ commit ──▶ publish schema ──▶ put if absent ──▶ committed
-//!  records since the      ├────▶ already committed
+//!  commits since the      ├────▶ already committed
 //!  first version seen     └────▶ fenced, schema behind
 //! ```
 //!
@@ -32,7 +32,7 @@ use crate::fail_point;
 use crate::lake::protocol::{
     Claim, Judge, Moved, Verdict, has_position, judge, resolve_start, schema_in_force,
 };
-use crate::lake::{Answer, Commit, LakeTable, ReadyBatch, View};
+use crate::lake::{Answer, Commit, LakeTable, Logged, ReadyBatch, View};
 use crate::model::ledger::CommitRecord;
 use crate::model::position::{APP_ID_SCHEMA, SourcePartition};
 use crate::pipeline::commit::backoff::{Backoff, Jitter};
@@ -265,17 +265,20 @@ impl Committer {
         Ok(Landing::Committed { version, conflicts })
     }
 
-    /// The newest view, and the records since the first version looked at for this batch. In this
+    /// The newest view, and the commits since the first version looked at for this batch. In this
     /// order (see `lake::protocol::judge`).
-    async fn look(&self, batch: Uuid) -> Result<(View, Vec<(u64, Option<CommitRecord>)>), Again> {
+    async fn look(&self, batch: Uuid) -> Result<(View, Vec<Logged>), Again> {
         let view = self.table.view().await?;
         let first = *self.unsettled.lock().entry(batch).or_insert(view.version);
         if view.version == first {
             return Ok((view, Vec::new()));
         }
-        let seen = self.table.records_since(first).await?;
-        let reaches = seen.last().map_or(first, |(version, _)| *version);
-        if view.version < first || reaches < view.version {
+        let Some(newer) = view.version.checked_sub(first) else {
+            return Err(Again::Conflict);
+        };
+        let most = usize::try_from(newer).unwrap_or(usize::MAX);
+        let seen = self.table.commits_since(first, most).await?;
+        if seen.last().is_none_or(|last| last.version < view.version) {
             return Err(Again::Conflict);
         }
         Ok((view, seen))

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use weir::lake::View;
 use weir::lake::protocol::{Claim, Judge, Moved, Verdict, judge};
-use weir::model::ledger::CommitRecord;
+use weir::lake::{Logged, View};
 
 use crate::world::RETENTION;
 
@@ -84,7 +83,7 @@ impl Bug {
     }
 }
 
-type Seen<'a> = &'a [(u64, Option<CommitRecord>)];
+type Seen<'a> = &'a [Logged];
 
 fn commit(view: &View) -> Verdict {
     Verdict::Commit {

@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use rand::Rng;
 use weir::error::{Error, Result};
-use weir::lake::{Answer, Commit, LakeTable, View};
-use weir::model::ledger::CommitRecord;
+use weir::lake::{Answer, Commit, LakeTable, Logged, View};
 
 use crate::bugs::Bug;
 use crate::world::{Follow, LatePut, Shared, World, pause};
@@ -63,20 +62,25 @@ impl LakeTable for SimTable {
         Ok(view)
     }
 
-    async fn records_since(&self, after: u64) -> Result<Vec<(u64, Option<CommitRecord>)>> {
+    async fn commits_since(&self, after: u64, most: usize) -> Result<Vec<Logged>> {
         pause(&self.world).await;
-        let records = {
+        let commits = {
             let mut world = self.world.lock();
             if world.mishap(30) {
                 return Err(no_answer());
             }
             let newer = world.log.iter().enumerate().skip(after as usize);
             newer
-                .map(|(i, commit)| (i as u64 + 1, Some(commit.record.clone())))
+                .take(most)
+                .map(|(i, commit)| Logged {
+                    version: i as u64 + 1,
+                    batch: Some(commit.record.batch),
+                    rejects: commit.record.rejects.clone(),
+                })
                 .collect()
         };
         pause(&self.world).await;
-        Ok(records)
+        Ok(commits)
     }
 
     async fn try_commit(&self, at: u64, commit: &Commit) -> Answer {

@@ -17,19 +17,18 @@ impl DeltaTable {
     /// See [`LakeTable::follow_rejects`].
     pub(super) async fn follow(&self) -> Result<u64> {
         loop {
-            let (rejects, _) = self.rejects.refresh(&self.store.objects()).await?;
+            let rejects = self.rejects.refresh().await?;
             let behind = rejects.positions.get(APP_ID_DATA).copied().unwrap_or(0);
             let behind = u64::try_from(behind)
                 .unwrap_or(0)
                 .max(self.followed.load(Ordering::SeqCst));
-            let records = self.records_since(behind).await?;
-            let Some(newest) = records.last().map(|(v, _)| *v) else {
+            let records = self.commits_since(behind, usize::MAX).await?;
+            let Some(newest) = records.last().map(|commit| commit.version) else {
                 return Ok(behind);
             };
             let named: Vec<RejectsFile> = records
                 .into_iter()
-                .filter_map(|(_, record)| record)
-                .flat_map(|record| record.rejects)
+                .flat_map(|commit| commit.rejects)
                 .collect();
             if named.is_empty() {
                 self.followed.fetch_max(newest, Ordering::SeqCst);
@@ -37,12 +36,8 @@ impl DeltaTable {
             }
             let commit = self.rejects_commit(named, newest);
             match self
-                .put(
-                    &self.rejects,
-                    rejects.version + 1,
-                    commit,
-                    UpdateTableOperation::Write,
-                )
+                .rejects
+                .put(rejects.version + 1, commit, UpdateTableOperation::Write)
                 .await
             {
                 Answer::Committed(_) => {

@@ -11,7 +11,7 @@ use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_conversion::{TryFromArrow, TryIntoArrow};
 use delta_kernel::expressions::ColumnName;
 use delta_kernel::schema::StructType;
-use delta_kernel::snapshot::Snapshot;
+use delta_kernel::snapshot::{Snapshot, SnapshotRef};
 use delta_kernel::transaction::create_table::create_table;
 use delta_kernel::transaction::data_layout::DataLayout;
 use delta_kernel::{Engine, KernelError};
@@ -20,7 +20,7 @@ use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
 use url::Url;
 
 use crate::error::{Error, Result};
-use crate::lake::delta::side::Side;
+use crate::lake::delta::side::{Side, load, newest_snapshot};
 use crate::lake::delta::{DeltaTable, ENGINE_INFO, TableSpec, blocking, kernel_error};
 use crate::lake::layout;
 use crate::schema::arrow::rejects_schema;
@@ -44,72 +44,76 @@ impl DeltaTable {
                 .with_task_executor(Arc::new(executor))
                 .build(),
         );
-        let table = Self {
-            store: store.clone(),
-            stream: stream.to_owned(),
-            instance: instance.to_owned(),
-            engine,
-            columns: spec.schema.clone(),
-            data: Side::new(&root, layout::data_table(stream))?,
-            rejects: Side::new(&root, layout::rejects_table(stream))?,
-            followed: AtomicU64::new(0),
-            upkeep: tokio::sync::Mutex::new(()),
-        };
-        table.ensure(&table.data, &spec).await?;
         let rejects = TableSpec {
             schema: rejects_schema(),
             partition_columns: Vec::new(),
         };
-        table.ensure(&table.rejects, &rejects).await?;
-        Ok(table)
-    }
-
-    async fn ensure(&self, side: &Side, spec: &TableSpec) -> Result<()> {
-        let engine = self.engine.clone();
-        let root = side.root.clone();
-        let wanted = spec.clone();
-        if self.store.url().scheme() == "file"
-            && let Ok(folder) = self.store.url().to_file_path()
-        {
-            let folder = folder.join(&side.name).join("_delta_log");
-            std::fs::create_dir_all(&folder).map_err(|e| {
-                Error::unreachable(format!("cannot create {}", folder.display())).because(e)
-            })?;
-        }
-        let snapshot = blocking(move || {
-            if let Ok(snapshot) = Snapshot::builder_for(root.as_str()).build(engine.as_ref()) {
-                return Ok(snapshot);
-            }
-            create(engine.as_ref(), &root, &wanted)?;
-            Snapshot::builder_for(root.as_str())
-                .build(engine.as_ref())
-                .map_err(|e| kernel_error("load the table", e))
+        let side = async |name: String, spec: &TableSpec| {
+            let url = root
+                .join(&format!("{name}/"))
+                .map_err(|e| Error::config(format!("{name} is no folder name")).because(e))?;
+            let snapshot = open_one(store, &engine, &name, &url, spec).await?;
+            Side::new(store.objects(), engine.clone(), name, url, snapshot).await
+        };
+        Ok(Self {
+            data: side(layout::data_table(stream), &spec).await?,
+            rejects: side(layout::rejects_table(stream), &rejects).await?,
+            stream: stream.to_owned(),
+            instance: instance.to_owned(),
+            columns: spec.schema,
+            followed: AtomicU64::new(0),
+            upkeep: tokio::sync::Mutex::new(()),
         })
-        .await?;
-        let have: ArrowSchema = snapshot
-            .schema()
-            .as_ref()
-            .try_into_arrow()
-            .map_err(|e| Error::internal("the table's schema has no Arrow form").because(e))?;
-        if let Some(difference) = difference(&have, &spec.schema) {
-            return Err(Error::refused(format!(
-                "table {} has another schema than this configuration: {difference}; give the stream another name, or move the table away",
-                side.name
-            )));
-        }
-        let partitions = snapshot
-            .table_configuration()
-            .metadata()
-            .partition_columns();
-        if partitions != spec.partition_columns.as_slice() {
-            return Err(Error::refused(format!(
-                "table {} is partitioned by {partitions:?} and the configuration says {:?}; give the stream another name, or move the table away",
-                side.name, spec.partition_columns
-            )));
-        }
-        *side.held.lock() = Some(snapshot);
-        Ok(())
     }
+}
+
+/// The newest snapshot of the table `name`, which is created if it is not there.
+async fn open_one(
+    store: &Store,
+    engine: &Arc<dyn Engine>,
+    name: &str,
+    url: &Url,
+    spec: &TableSpec,
+) -> Result<SnapshotRef> {
+    store.make_folder(&format!("{name}/_delta_log"))?;
+    let (reader, root) = (engine.clone(), url.clone());
+    let there = blocking(move || Ok(load(reader.as_ref(), &root))).await?;
+    let snapshot = match there {
+        Ok(snapshot) => snapshot,
+        Err(KernelError::EmptyLog | KernelError::FileNotFound(_)) => {
+            let (writer, root, wanted) = (engine.clone(), url.clone(), spec.clone());
+            blocking(move || create(writer.as_ref(), &root, &wanted)).await?;
+            newest_snapshot(&store.objects(), engine, url, name).await?
+        }
+        Err(_) => newest_snapshot(&store.objects(), engine, url, name).await?,
+    };
+    compare(&snapshot, name, spec)?;
+    Ok(snapshot)
+}
+
+/// Whether the table fits.
+fn compare(snapshot: &Snapshot, name: &str, spec: &TableSpec) -> Result<()> {
+    let have: ArrowSchema = snapshot
+        .schema()
+        .as_ref()
+        .try_into_arrow()
+        .map_err(|e| Error::internal("the table's schema has no Arrow form").because(e))?;
+    if let Some(difference) = difference(&have, &spec.schema) {
+        return Err(Error::refused(format!(
+            "table {name} has another schema than this configuration: {difference}; give the stream another name, or move the table away"
+        )));
+    }
+    let partitions = snapshot
+        .table_configuration()
+        .metadata()
+        .partition_columns();
+    if partitions != spec.partition_columns.as_slice() {
+        return Err(Error::refused(format!(
+            "table {name} is partitioned by {partitions:?} and the configuration says {:?}; give the stream another name, or move the table away",
+            spec.partition_columns
+        )));
+    }
+    Ok(())
 }
 
 fn create(engine: &dyn Engine, root: &Url, spec: &TableSpec) -> Result<()> {

@@ -3,6 +3,8 @@
 //! Owns: what a commit is made of, and what the kernel's answers mean. Does not own: the judgement
 //! (`lake::protocol`), and what is done about an answer (the caller).
 
+use std::cmp::Ordering;
+
 use arrow::datatypes::SchemaRef;
 use delta_kernel::Engine;
 use delta_kernel::committer::FileSystemCommitter;
@@ -14,28 +16,27 @@ use url::Url;
 
 use crate::error::{Error, Result};
 use crate::lake::delta::side::Side;
-use crate::lake::delta::{DeltaTable, ENGINE_INFO, actions, blocking, kernel_error};
+use crate::lake::delta::{ENGINE_INFO, actions, blocking, kernel_error};
 use crate::lake::{Answer, Commit};
 use crate::model::ledger::Role;
 use crate::model::position::APP_ID_SCHEMA;
 
-impl DeltaTable {
-    /// Puts `commit` as version `at` of `side`.
+impl Side {
+    /// Puts `commit` as version `at`.
     pub(super) async fn put(
         &self,
-        side: &Side,
         at: u64,
         commit: Commit,
         operation: UpdateTableOperation,
     ) -> Answer {
         let engine = self.engine.clone();
-        let held = side.held.lock().clone();
-        let root = side.root.clone();
+        let held = self.held.lock().clone();
+        let root = self.root.clone();
         let put = blocking(move || put(engine.as_ref(), held, &root, at, &commit, operation)).await;
         match put {
             Ok((answer, snapshot)) => {
                 if let Some(snapshot) = snapshot {
-                    *side.held.lock() = Some(snapshot);
+                    *self.held.lock() = snapshot;
                 }
                 answer
             }
@@ -46,20 +47,20 @@ impl DeltaTable {
 
 fn put(
     engine: &dyn Engine,
-    held: Option<SnapshotRef>,
+    held: SnapshotRef,
     root: &Url,
     at: u64,
     commit: &Commit,
     operation: UpdateTableOperation,
 ) -> Result<(Answer, Option<SnapshotRef>)> {
     let base = at.saturating_sub(1);
-    let loaded = match held {
-        Some(held) if held.version() == base => Ok(held),
-        Some(held) if held.version() < base => Snapshot::builder_from(held)
+    let loaded = match held.version().cmp(&base) {
+        Ordering::Equal => Ok(held),
+        Ordering::Less => Snapshot::builder_from(held)
             .at_version(base)
             .with_incremental_crc_replay(IncrementalReplay::Unlimited)
             .build(engine),
-        _ => Snapshot::builder_for(root.as_str())
+        Ordering::Greater => Snapshot::builder_for(root.as_str())
             .at_version(base)
             .build(engine),
     };

@@ -1,71 +1,161 @@
 //! One of the two tables: what is held of it from look to look.
 //!
-//! Owns: the held snapshot, and the positions as the log tells them.
+//! Owns: the held snapshot, the positions, and bringing both up to date. Does not own: whether the
+//! table fits (`delta::open`), the commits (`delta::put`).
+//!
+//! At the start the positions are those of the newest checkpoint and of the commits above it, as the
+//! kernel reads them; from then on each look reads only the commits that are new, by their names. A
+//! process that slept while the log was folded under it starts over with the checkpoint.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use delta_kernel::snapshot::SnapshotRef;
+use delta_kernel::Engine;
+use delta_kernel::snapshot::{IncrementalReplay, Snapshot, SnapshotRef};
+use delta_kernel::{KernelError, KernelResult};
 use object_store::ObjectStore;
+use object_store::path::Path;
 use parking_lot::Mutex;
 use url::Url;
 
 use crate::error::{Error, Result};
-use crate::lake::View;
-use crate::lake::delta::log::{self, LogEntry};
+use crate::lake::delta::log::{self, Unread};
+use crate::lake::delta::{blocking, kernel_error};
+use crate::lake::ledger::commit::LoggedCommit;
+use crate::lake::state::positions_of;
+use crate::lake::{View, layout};
 
 /// One of the two tables.
 pub(super) struct Side {
+    pub(super) objects: Arc<dyn ObjectStore>,
+    pub(super) engine: Arc<dyn Engine>,
     pub(super) name: String,
     pub(super) root: Url,
-    pub(super) held: Mutex<Option<SnapshotRef>>,
-    /// The newest version that upkeep wrote a checkpoint and a checksum for; 0 for none.
+    pub(super) held: Mutex<SnapshotRef>,
+    /// The newest version that has a checkpoint, and that this process wrote a checksum for;
+    /// 0 for none.
     pub(super) checkpointed: AtomicU64,
     pub(super) checksummed: AtomicU64,
-    pub(super) seen: tokio::sync::Mutex<Seen>,
-}
-
-#[derive(Default)]
-pub(super) struct Seen {
-    version: Option<u64>,
-    positions: HashMap<String, i64>,
+    seen: tokio::sync::Mutex<View>,
 }
 
 impl Side {
-    pub(super) fn new(lake: &Url, name: String) -> Result<Self> {
-        let root = lake
-            .join(&format!("{name}/"))
-            .map_err(|e| Error::config(format!("{name} is no folder name")).because(e))?;
+    /// The table at `root`, whose newest snapshot is `snapshot`.
+    pub(super) async fn new(
+        objects: Arc<dyn ObjectStore>,
+        engine: Arc<dyn Engine>,
+        name: String,
+        root: Url,
+        snapshot: SnapshotRef,
+    ) -> Result<Self> {
+        let view = view_of(&engine, &snapshot, &name).await?;
+        let checkpointed = snapshot.log_segment().checkpoint_version.unwrap_or(0);
         Ok(Self {
+            objects,
+            engine,
             name,
             root,
-            held: Mutex::new(None),
-            checkpointed: AtomicU64::new(0),
+            held: Mutex::new(snapshot),
+            checkpointed: AtomicU64::new(checkpointed),
             checksummed: AtomicU64::new(0),
-            seen: tokio::sync::Mutex::default(),
+            seen: tokio::sync::Mutex::new(view),
         })
     }
 
-    /// Reads what is new in the log; returns the newest view, and the new entries.
-    pub(super) async fn refresh(
-        &self,
-        objects: &Arc<dyn ObjectStore>,
-    ) -> Result<(View, Vec<LogEntry>)> {
+    /// Reads what is new in the log; returns the newest view.
+    pub(super) async fn refresh(&self) -> Result<View> {
         let mut seen = self.seen.lock().await;
-        let entries = log::entries_since(objects, &self.name, seen.version).await?;
-        for entry in &entries {
-            seen.version = Some(entry.version);
-            seen.positions
-                .extend(entry.positions.iter().map(|(k, v)| (k.clone(), *v)));
+        let Some(newest) = log::newest(&self.objects, &self.name, seen.version).await? else {
+            return Ok(seen.clone());
+        };
+        match log::commits(&self.objects, &self.name, seen.version, newest).await {
+            Ok(commits) => commits.into_iter().for_each(|c| absorb(&mut seen, c)),
+            Err(Unread::Failed(error)) => return Err(error),
+            Err(Unread::Gone(version)) => *seen = self.start_over(version, newest).await?,
         }
-        let Some(version) = seen.version else {
-            return Err(Error::refused(format!("table {} has no log", self.name)));
-        };
-        let view = View {
-            version,
-            positions: seen.positions.clone(),
-        };
-        Ok((view, entries))
+        Ok(seen.clone())
     }
+
+    /// The view by the newest checkpoint, after `version` was not to be found in the log, which
+    /// reaches at least to `newest`.
+    async fn start_over(&self, version: u64, newest: u64) -> Result<View> {
+        let snapshot = newest_snapshot(&self.objects, &self.engine, &self.root, &self.name).await?;
+        let covered = snapshot.log_segment().checkpoint_version;
+        if covered.is_none_or(|at| at < version) {
+            return Err(log::gone(&self.name, version));
+        }
+        if snapshot.version() < newest {
+            return Err(behind(&self.name, newest));
+        }
+        let view = view_of(&self.engine, &snapshot, &self.name).await?;
+        *self.held.lock() = snapshot;
+        Ok(view)
+    }
+}
+
+fn absorb(seen: &mut View, commit: LoggedCommit) {
+    seen.version = commit.version;
+    seen.positions.extend(commit.positions);
+}
+
+async fn view_of(engine: &Arc<dyn Engine>, snapshot: &SnapshotRef, name: &str) -> Result<View> {
+    let keeps = snapshot
+        .table_properties()
+        .set_transaction_retention_duration;
+    if keeps.is_some() {
+        return Err(Error::refused(format!(
+            "table {name} has the property delta.setTransactionRetentionDuration, by which the position of an idle partition expires; remove it"
+        )));
+    }
+    let version = snapshot.version();
+    let (engine, snapshot) = (engine.clone(), snapshot.clone());
+    let positions = blocking(move || {
+        positions_of(engine.as_ref(), &snapshot)
+            .map_err(|failure| failure.into_error("read the table's positions"))
+    })
+    .await?;
+    Ok(View { version, positions })
+}
+
+/// The newest snapshot of the table at `root`.
+pub(super) async fn newest_snapshot(
+    objects: &Arc<dyn ObjectStore>,
+    engine: &Arc<dyn Engine>,
+    root: &Url,
+    name: &str,
+) -> Result<SnapshotRef> {
+    let (reader, url) = (engine.clone(), root.clone());
+    let loaded = blocking(move || Ok(load(reader.as_ref(), &url))).await?;
+    match loaded {
+        Err(KernelError::MissingVersion(version)) => Err(missing(objects, name, version).await?),
+        loaded => loaded.map_err(|e| kernel_error("load the table", e)),
+    }
+}
+
+/// Loads the newest snapshot.
+pub(super) fn load(engine: &dyn Engine, root: &Url) -> KernelResult<SnapshotRef> {
+    Snapshot::builder_for(root.as_str())
+        .with_incremental_crc_replay(IncrementalReplay::Unlimited)
+        .build(engine)
+}
+
+/// What it means that a listing shows a later version and not `version`.
+pub(super) async fn missing(
+    objects: &Arc<dyn ObjectStore>,
+    name: &str,
+    version: u64,
+) -> Result<Error> {
+    use object_store::ObjectStoreExt;
+    let path = Path::from(format!("{name}/{}", layout::commit(version)));
+    match objects.head(&path).await {
+        Ok(_) => Ok(behind(name, version)),
+        Err(object_store::Error::NotFound { .. }) => Ok(log::gone(name, version)),
+        Err(e) => Err(crate::store::store_error("read the table's log", e)),
+    }
+}
+
+fn behind(name: &str, version: u64) -> Error {
+    Error::unreachable(format!(
+        "the store's listing of {name} is behind its commit {version}"
+    ))
 }

@@ -18,8 +18,8 @@ impl DeltaTable {
         ));
         let options = PutOptions::from(PutMode::Create);
         let put = self
-            .store
-            .objects()
+            .data
+            .objects
             .put_opts(&path, text.to_owned().into(), options)
             .await;
         match put {
@@ -46,7 +46,7 @@ impl DeltaTable {
             self.data.name,
             layout::schema_text(version)
         ));
-        let objects = self.store.objects();
+        let objects = &self.data.objects;
         match async { objects.get(&path).await?.bytes().await }.await {
             Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
             Err(object_store::Error::NotFound { .. }) => Ok(None),

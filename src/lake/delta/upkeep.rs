@@ -20,9 +20,7 @@ impl DeltaTable {
             return Ok(());
         };
         for side in [&self.data, &self.rejects] {
-            let Some(snapshot) = side.held.lock().clone() else {
-                continue;
-            };
+            let snapshot = side.held.lock().clone();
             let version = snapshot.version();
             // Other instances commit too, so that a given version may never be held here.
             let due = |last: &AtomicU64, every: u64| {
@@ -32,7 +30,7 @@ impl DeltaTable {
             if !checkpoint && !due(&side.checksummed, CHECKSUM_EVERY) {
                 continue;
             }
-            let engine = self.engine.clone();
+            let engine = side.engine.clone();
             let kept = blocking(move || {
                 let mut snapshot = snapshot;
                 if checkpoint {
@@ -52,8 +50,8 @@ impl DeltaTable {
             }
             side.checksummed.store(version, Ordering::SeqCst);
             let mut held = side.held.lock();
-            if held.as_ref().is_some_and(|h| h.version() == kept.version()) {
-                *held = Some(kept);
+            if held.version() == kept.version() {
+                *held = kept;
             }
         }
         Ok(())

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::lake::Logged;
 use crate::lake::ledger::commit::{LoggedCommit, LoggedFile};
 use crate::model::ledger::{JobRecord, RangeRecord, RejectsFile, Role};
 use crate::model::position::SourcePartition;
@@ -70,6 +71,17 @@ pub struct FoldedCommit {
     /// Why an operator did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl Segment {
+    /// What a look takes from its commits.
+    pub fn logged(self) -> impl Iterator<Item = Logged> {
+        self.commits.into_iter().map(|commit| Logged {
+            version: commit.version,
+            batch: commit.batch,
+            rejects: commit.rejects,
+        })
+    }
 }
 
 /// Reads a segment.

@@ -40,6 +40,14 @@ fn view(version: u64, positions: &[(i32, i64)], schema: Option<u32>) -> View {
     View { version, positions }
 }
 
+fn logged(version: u64, record: Option<&CommitRecord>) -> Logged {
+    Logged {
+        version,
+        batch: record.map(|record| record.batch),
+        rejects: Vec::new(),
+    }
+}
+
 fn moved_of(verdict: Verdict) -> Vec<(i32, i64, Option<i64>)> {
     match verdict {
         Verdict::Fenced { moved } => moved
@@ -70,7 +78,11 @@ fn one_moved_partition_fences_the_whole_batch() {
 fn our_batch_id_in_the_log_settles_it_even_when_others_moved_on() {
     let ours = record(1, &[(0, 5, 9)], Some(1));
     let other = record(2, &[(0, 9, 12)], Some(2));
-    let seen = [(8, None), (9, Some(ours.clone())), (10, Some(other))];
+    let seen = [
+        logged(8, None),
+        logged(9, Some(&ours)),
+        logged(10, Some(&other)),
+    ];
     let verdict = judge(&Claim::of(&ours), &view(10, &[(0, 12)], Some(2)), &seen);
     assert_eq!(verdict, Verdict::AlreadyCommitted { version: 9 });
 }
@@ -78,7 +90,7 @@ fn our_batch_id_in_the_log_settles_it_even_when_others_moved_on() {
 #[test]
 fn positions_at_the_end_without_our_id_are_another_writers() {
     let claim = Claim::of(&record(1, &[(0, 5, 9)], Some(1)));
-    let seen = [(8, Some(record(2, &[(0, 5, 9)], Some(1))))];
+    let seen = [logged(8, Some(&record(2, &[(0, 5, 9)], Some(1))))];
     let verdict = judge(&claim, &view(8, &[(0, 9)], Some(1)), &seen);
     assert_eq!(moved_of(verdict), [(0, 5, Some(9))]);
 }

@@ -51,10 +51,14 @@ impl LakeTable for Memory {
         })
     }
 
-    async fn records_since(&self, after: u64) -> Result<Vec<(u64, Option<CommitRecord>)>> {
-        let mut records = self.records();
-        records.retain(|(version, _)| *version > after);
-        Ok(records)
+    async fn commits_since(&self, after: u64, most: usize) -> Result<Vec<Logged>> {
+        let records = self.records().into_iter().map(|(version, record)| Logged {
+            version,
+            batch: record.map(|record| record.batch),
+            rejects: Vec::new(),
+        });
+        let newer = records.filter(|commit| commit.version > after);
+        Ok(newer.take(most).collect())
     }
 
     async fn try_commit(&self, at: u64, commit: &Commit) -> Answer {
