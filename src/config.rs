@@ -11,6 +11,7 @@ mod file;
 pub mod kafka_properties;
 pub mod keys;
 mod load;
+mod overlap;
 mod problem;
 mod schemas;
 mod section;

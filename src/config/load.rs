@@ -13,7 +13,7 @@ use crate::config::file::{self, Settings};
 use crate::config::problem::{At, Findings, Problems};
 use crate::config::section::Section;
 use crate::config::stream::{self, SchemaRequest};
-use crate::config::{Config, Stream, Subject, TopicSelect, keys, schemas};
+use crate::config::{Config, Stream, Subject, TopicSelect, keys, overlap, schemas};
 use crate::schema::Schema;
 
 /// Reads and judges the configuration whose `weir.toml` is at `path`; `env` holds the overrides
@@ -210,8 +210,7 @@ fn names_differ(streams: &[Placed], findings: &Findings) {
     }
 }
 
-/// One topic feeds one stream. Two patterns are judged by their text here, and by the topics that
-/// there are at run time.
+/// One topic feeds one stream, also one that is yet to be made.
 fn topics_feed_one_stream(streams: &[Placed], findings: &Findings) {
     for (i, placed) in streams.iter().enumerate() {
         let Some(mine) = &placed.stream.topics else {
@@ -223,7 +222,7 @@ fn topics_feed_one_stream(streams: &[Placed], findings: &Findings) {
             };
             if let Some((key, what)) = overlap(&mine.select, &theirs.select) {
                 let message = format!(
-                    "{what} feeds the stream {} too ({}); one topic feeds one stream",
+                    "{what} would feed the stream {} too ({}); one topic feeds one stream",
                     other.stream.name, other.file
                 );
                 findings.add(&At::file(&placed.file), key, message);
@@ -250,7 +249,8 @@ fn overlap(mine: &TopicSelect, theirs: &TopicSelect) -> Option<(&'static str, St
             matching(pattern, names).map(|name| ("topics.pattern", format!("the topic {name}")))
         }
         (TopicSelect::Pattern(mine), TopicSelect::Pattern(theirs)) => {
-            (mine == theirs).then(|| ("topics.pattern", "the same pattern".to_owned()))
+            overlap::common_name(mine, theirs)
+                .map(|name| ("topics.pattern", format!("a topic named {name}")))
         }
     }
 }

@@ -260,7 +260,7 @@ fn syntax_errors_have_a_line() {
 fn one_topic_feeds_one_stream() {
     let same = Folder::new(SETTINGS, &[("a", STREAM), ("b", STREAM)]).problems(&[]);
     assert!(
-        same[0].contains("the topic orders feeds the stream a too"),
+        same[0].contains("the topic orders would feed the stream a too"),
         "{same:?}"
     );
     let pattern = STREAM.replace("names = [\"orders\"]", "pattern = \"^ord\"");
@@ -269,8 +269,15 @@ fn one_topic_feeds_one_stream() {
         matched[0].contains("topics.pattern: the topic orders"),
         "{matched:?}"
     );
-    let others = pattern.replace("^ord", "^ord.+-eu$");
-    let config = Folder::new(SETTINGS, &[("a", STREAM), ("b", &others)])
+    let eu = pattern.replace("^ord", "^ord.+-eu$");
+    let both = Folder::new(SETTINGS, &[("a", &pattern), ("b", &eu)]).problems(&[]);
+    assert!(
+        both[0].contains("topics.pattern: a topic named ord--eu would feed the stream a too")
+            || both[0]
+                .contains("topics.pattern: a topic named orda-eu would feed the stream a too"),
+        "{both:?}"
+    );
+    let config = Folder::new(SETTINGS, &[("a", STREAM), ("b", &eu)])
         .load(&[])
         .unwrap();
     let topics = config.streams[1].topics.clone().unwrap();
@@ -512,4 +519,103 @@ fn what_the_table_cannot_follow_is_told_beforehand() {
     );
     std::fs::remove_file(folder.0.path().join("schemas/orders/1.avsc")).unwrap();
     assert_eq!(folder.load(&[]).unwrap().streams[0].schema.version, 2);
+}
+
+#[test]
+fn documented_defaults_are_the_defaults() {
+    let page = include_str!("../../../docs/configuration.md");
+    let shown = |settings: &str, stream: &str| {
+        let folder = Folder::new(settings, &[("orders", stream)]);
+        let config = format!("{:?}", folder.load(&[]).unwrap());
+        config.replace(&folder.0.path().display().to_string(), "")
+    };
+    let mut held = 0;
+    for (heading, text) in [("weir.toml\n", SETTINGS), ("Streams\n", STREAM)] {
+        let section = page.split("\n## ").find(|s| s.starts_with(heading));
+        for line in section.unwrap().lines() {
+            let cells: Vec<&str> = line.split(" | ").collect();
+            let key = cells[0]
+                .strip_prefix("| `")
+                .and_then(|k| k.strip_suffix('`'));
+            let default = cells
+                .get(1)
+                .and_then(|d| d.strip_prefix('`')?.strip_suffix('`'));
+            let (Some(key), Some(default)) = (key, default) else {
+                continue;
+            };
+            let plain =
+                default == "true" || default.chars().all(|c| c.is_ascii_digit() || c == '_');
+            let value = if plain {
+                default.to_owned()
+            } else {
+                format!("{default:?}")
+            };
+            let set = match key.rsplit_once('.') {
+                None => format!("{key} = {value}\n{text}"),
+                Some((table, name)) => {
+                    let header = format!("[{table}]\n");
+                    let line = format!("{header}{name} = {value}\n");
+                    match text.contains(&header) {
+                        true => text.replacen(&header, &line, 1),
+                        false => format!("{text}{line}"),
+                    }
+                }
+            };
+            // a key that the text sets already says nothing of its default
+            let once = format!("{}{} = ", "\n", key.rsplit('.').next().unwrap());
+            if set.matches(&once).count() != 1 {
+                continue;
+            }
+            held += 1;
+            match heading {
+                "Streams\n" => assert_eq!(shown(SETTINGS, &set), shown(SETTINGS, STREAM), "{key}"),
+                _ => assert_eq!(shown(&set, STREAM), shown(SETTINGS, STREAM), "{key}"),
+            }
+        }
+    }
+    assert!(held >= 15, "{held}");
+}
+
+#[test]
+fn an_override_is_told_by_its_variable_and_never_shown() {
+    let folder = Folder::new(SETTINGS, &[("orders", STREAM)]);
+    let canary = "canary-7f3a";
+    let cases = [
+        ("WEIR__FLUSH__MAX_ROWS", "flush.max_rows"),
+        ("WEIR__FLUSH__MAX_AGE", "flush.max_age"),
+        ("WEIR__MEMORY__BUDGET", "memory.budget"),
+        ("WEIR__LAKE__FSYNC", "lake.fsync"),
+        ("WEIR__SCHEMAS__COMPATIBILITY", "schemas.compatibility"),
+        ("WEIR__HTTP__LISTEN", "http.listen"),
+    ];
+    for (variable, key) in cases {
+        let problems = folder.problems(&[(variable, canary)]);
+        let start = format!("environment variable {variable}: {key}: ");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(&start), "{problems:?}");
+        assert!(!problems[0].contains(canary), "{problems:?}");
+    }
+    for variable in ["WEIR__STREAMS__ORDERS__SOURCE", "WEIR__KAFKA", "WEIR__"] {
+        let problems = folder.problems(&[(variable, canary)]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].starts_with("environment variable "),
+            "{problems:?}"
+        );
+        assert!(!problems[0].contains(canary), "{problems:?}");
+    }
+}
+
+#[test]
+fn properties_that_would_break_a_promise_are_refused_with_the_reason() {
+    for (name, reason) in crate::config::kafka_properties::refused() {
+        let settings = format!("{SETTINGS}[kafka.properties]\n\"{name}\" = \"x\"\n");
+        let problems = Folder::new(&settings, &[("orders", STREAM)]).problems(&[]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].starts_with("weir.toml:9: kafka.properties.")
+                && problems[0].contains(reason),
+            "{problems:?}"
+        );
+    }
 }
