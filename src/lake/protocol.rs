@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | the batch's id is in the log | [`Verdict::AlreadyCommitted`] |
 //! | a partition is not where the batch starts | [`Verdict::Fenced`] |
+//! | a partition's topic was accepted as a new one (`#2`) | [`Verdict::Fenced`] |
 //! | a newer schema version is in force | [`Verdict::SchemaBehind`] |
 //! | all partitions are where the batch starts | [`Verdict::Commit`] |
 //!
@@ -29,6 +30,9 @@ pub struct ClaimedRange {
     pub partition: SourcePartition,
     /// Its application id, made once since every look needs it.
     pub app_id: String,
+    /// The application id of the same partition of the topic's next incarnation: once the table has
+    /// it, nothing lands of this one.
+    pub next_app_id: Option<String>,
     /// The first position; where the table has to be.
     pub from: i64,
     /// The next to read after it.
@@ -65,6 +69,7 @@ impl Claim {
                 let partition = range.source_partition();
                 ClaimedRange {
                     app_id: partition.app_id(),
+                    next_app_id: next_app_id(&partition),
                     partition,
                     from: range.from,
                     to: range.to,
@@ -79,12 +84,21 @@ impl Claim {
     }
 }
 
+fn next_app_id(partition: &SourcePartition) -> Option<String> {
+    let next = SourcePartition {
+        source_id: partition.source_id.next_incarnation()?,
+        partition: partition.partition,
+    };
+    Some(next.app_id())
+}
+
 /// True if partitions of this source have a `txn` in the DLO.
 pub fn has_position(source_id: &SourceId) -> bool {
     source_id.as_kafka().is_some()
 }
 
-/// A partition that is not where a batch starts.
+/// A partition that is not where a batch starts, or whose topic was accepted as a new one; then it
+/// may stand where the batch starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
     /// The partition.
@@ -160,14 +174,16 @@ pub fn find_batch(batch: Uuid, seen: &[Logged]) -> Option<u64> {
 }
 
 /// How far off the table is from where `range` starts; `None` if it is there. Only a starting point
-/// may be put where the table has no position.
+/// may be put where the table has no position, and nothing where the topic's next incarnation began.
 fn moved(range: &ClaimedRange, view: &View) -> Option<Moved> {
     let found = view.positions.get(&range.app_id).copied();
     let follows_on = match found {
         Some(position) => position == range.from,
         None => range.is_starting_point(),
     };
-    (!follows_on).then(|| Moved {
+    let is_over = range.next_app_id.as_ref();
+    let is_over = is_over.is_some_and(|next| view.positions.contains_key(next));
+    (!follows_on || is_over).then(|| Moved {
         partition: range.partition.clone(),
         expected: range.from,
         found,

@@ -52,6 +52,12 @@ impl SourceId {
             Some((topic, incarnation)) => Some((cluster, topic, incarnation.parse().ok()?)),
         }
     }
+
+    /// The id that the topic gets when it is accepted as a new one; `None` for another source.
+    pub fn next_incarnation(&self) -> Option<Self> {
+        let (cluster, topic, incarnation) = self.as_kafka()?;
+        Some(Self::kafka(cluster, topic, incarnation.checked_add(1)?))
+    }
 }
 
 impl From<&str> for SourceId {

@@ -144,3 +144,35 @@ fn positions_in_the_table_win_over_wanted_starts() {
     assert_eq!(start.known, [(partition(0), 7)]);
     assert_eq!(start.missing, [(partition(1), 4)]);
 }
+
+#[test]
+fn a_batch_of_a_topic_that_was_accepted_as_a_new_one_is_fenced() {
+    let claim = Claim::of(&record(1, &[(0, 5, 9), (1, 0, 3)], Some(1)));
+    let mut accepted = view(7, &[(0, 5), (1, 0)], Some(1));
+    let of = |incarnation, partition| SourcePartition {
+        source_id: SourceId::kafka("c", "orders", incarnation),
+        partition,
+    };
+    let next = |view: &View, partition: SourcePartition| {
+        let mut view = view.clone();
+        view.positions.insert(partition.app_id(), 0);
+        moved_of(judge(&claim, &view, &[]))
+    };
+    // The position itself is where the batch starts.
+    assert_eq!(next(&accepted, of(2, 1)), [(1, 0, Some(0))]);
+    // Another partition's next one is no concern of this batch.
+    accepted.positions.insert(of(2, 7).app_id(), 0);
+    assert_eq!(judge(&claim, &accepted, &[]), Verdict::Commit { at: 8 });
+
+    // The new one goes on by itself, and so does the commit that begins it: the old one's last
+    // range and the new one's first stand beside each other.
+    let mut record = record(2, &[(0, 5, 5)], None);
+    let start = RangeRecord::starting_point("orders", &of(2, 0), 0);
+    record.ranges.push(start);
+    let begins = Claim::of(&record);
+    let before = view(7, &[(0, 5)], None);
+    assert_eq!(judge(&begins, &before, &[]), Verdict::Commit { at: 8 });
+    let mut after = before.clone();
+    after.positions.insert(of(2, 0).app_id(), 0);
+    assert_eq!(moved_of(judge(&begins, &after, &[])), [(0, 5, Some(5))]);
+}
