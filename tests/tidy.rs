@@ -82,12 +82,16 @@ fn faults(path: &str, text: &str) -> Vec<String> {
             "src/{path}: has {lines} lines; beyond {MAX_LINES} a file is split by subject"
         ));
     }
+    let mut test = test;
     for (i, line) in text.lines().enumerate() {
         let at = format!("src/{path}:{}", i + 1);
+        // a file's own tests stand at its end
+        test |= line == "mod tests {";
         faults.extend(unfinished(line).map(|f| format!("{at}: {f}")));
         if test || line.trim_start().starts_with("//") {
             continue;
         }
+        faults.extend(forbidden(path, line).map(|f| format!("{at}: {f}")));
         faults.extend(upward(path, line).map(|f| format!("{at}: {f}")));
         faults.extend(away_from_home(path, line).map(|f| format!("{at}: {f}")));
     }
@@ -106,6 +110,19 @@ fn unfinished(line: &str) -> Option<String> {
         .into_iter()
         .find(|mark| line.contains(mark.as_str()))
         .map(|mark| format!("`{mark}` is unfinished work; finish it or leave it out"))
+}
+
+/// Calls that clippy denies too; here they turn `cargo test` red, whatever a file allows itself.
+fn forbidden(path: &str, line: &str) -> Option<&'static str> {
+    if line.contains(".unwrap()") {
+        return Some(
+            "`unwrap` ends the process where a message would do; return an Error, or match",
+        );
+    }
+    let clocks = ["Instant::now", "SystemTime::now", "Timestamp::now"];
+    (path != "clock.rs" && clocks.iter().any(|c| line.contains(c))).then_some(
+        "time is read through Clock, in clock.rs only, so that what depends on it can be simulated",
+    )
 }
 
 fn layer(module: &str) -> Option<usize> {
@@ -219,6 +236,24 @@ fn an_upward_import_is_found() {
         faults("lake/delta.rs", "//! x\nuse crate::store::Store;\n"),
         [""; 0]
     );
+}
+
+#[test]
+fn a_panic_and_a_clock_are_found() {
+    let fault = planted("lake/state.rs", "let x = y.unwrap();");
+    assert!(fault.starts_with("src/lake/state.rs:2: `unwrap` ends the process"));
+    planted("lake.rs", "let now = std::time::Instant::now();");
+    planted("pipeline/flow.rs", "let now = SystemTime::now();");
+    planted("config.rs", "jiff::Timestamp::now()");
+    let tests = "//! x\n#[cfg(test)]\nmod tests {\n    x.unwrap();\n}\n";
+    for (path, text) in [
+        ("clock.rs", "//! x\nlet now = Instant::now();\n"),
+        ("model.rs", "//! x\n// never .unwrap()\n"),
+        ("model/tests.rs", "x.unwrap();\n"),
+        ("model.rs", tests),
+    ] {
+        assert_eq!(faults(path, text), [""; 0], "{path}");
+    }
 }
 
 #[test]
