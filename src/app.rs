@@ -2,14 +2,12 @@
 //!
 //! Owns: which components there are. Does not own: signals and the command line (`cli`).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arrow::datatypes::{Field, Schema as ArrowSchema};
-use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::config::{Config, Stream, TopicSelect};
@@ -17,19 +15,22 @@ use crate::error::{Error, Result};
 use crate::lake::LakeTable;
 use crate::lake::delta::{DeltaTable, TableSpec};
 use crate::metrics::Metrics;
-use crate::pipeline::assignment::{Assignment, StreamParts};
+use crate::pipeline::assignment::parts::StreamParts;
+use crate::pipeline::assignment::settle::Settler;
+use crate::pipeline::assignment::stream::StreamTask;
+use crate::pipeline::assignment::{Assignment, STREAM_EVENTS, StreamHandle, Topics};
 use crate::pipeline::batch::StreamPlan;
 use crate::pipeline::budget::{Budget, Charge, Stage};
 use crate::pipeline::commit::Committer;
-use crate::pipeline::flow::Flow;
-use crate::pipeline::landing::{self, LandingParts};
+use crate::pipeline::flow::{CutBatch, Flow};
+use crate::pipeline::landing::{self, LandingParts, Settled};
 use crate::pipeline::lane::Lane;
 use crate::pipeline::partition_values::{Partitioner, column_type};
 use crate::pipeline::status::StatusBoard;
 use crate::pipeline::upload::Uploader;
 use crate::schema::arrow::{arrow_fields, provenance_fields};
 use crate::shutdown::Shutdown;
-use crate::source::kafka::{self, KafkaSettings};
+use crate::source::kafka::{self, Control, KafkaSettings};
 use crate::store::{self, Store, Watch};
 
 /// librdkafka's share of the budget is this part of it.
@@ -38,8 +39,8 @@ const KAFKA_SHARE: u64 = 4;
 /// Longest wait for the flush of revoked partitions.
 const REVOKE_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Wait before the lake is tried again at the start.
-const LAKE_RETRY: Duration = Duration::from_secs(2);
+/// First and longest wait before a table that cannot be opened is tried again.
+const LAKE_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
 /// What is injected.
 #[derive(Debug, Clone)]
@@ -78,98 +79,67 @@ pub fn table_spec(stream: &Stream) -> TableSpec {
 }
 
 impl App {
-    /// Builds and starts everything. Waits for the lake as long as no stop is asked for.
+    /// Builds and starts everything. A stream whose table cannot be opened waits for it; the others
+    /// run.
     ///
     /// # Errors
-    /// What waiting does not cure: settings that are refused, a table of another schema.
+    /// Settings that are refused.
     pub async fn start(config: &Config, parts: Parts) -> Result<App> {
         let kafka = config
             .kafka
             .clone()
             .ok_or_else(|| Error::config("no stream has topics: there is nothing to run"))?;
+        let watch = Watch::new("lake", parts.metrics.clone(), parts.clock.clone());
+        parts.status.watch_lake(watch.clone());
+        let store =
+            store::open(&config.lake.url, &config.lake.options, config.lake.fsync)?.watched(&watch);
         let budget = Budget::new(config.memory_budget);
         let share = config.memory_budget / KAFKA_SHARE;
         let kafka_share = budget.charge(Stage::Kafka, share);
         spawn_gauges(budget.clone(), &parts);
+        let plans = config.streams.iter().enumerate();
+        let (flows, batches): (Vec<Arc<Flow>>, Vec<_>) = plans
+            .map(|(at, stream)| {
+                let plan = StreamPlan::new(at, stream.clone(), config.max_raw);
+                let (flow, batches) = Flow::new(Arc::new(plan));
+                (Arc::new(flow), batches)
+            })
+            .unzip();
+        let (lanes, mut threads) = spawn_lanes(&flows, &budget, &parts.clock)?;
         let (control, events, consumer) = kafka::spawn(
             KafkaSettings {
                 kafka,
                 subscribe: subscriptions(config),
+                feeds: config.streams.len(),
                 queue_bytes: share,
                 instance: config.instance.clone(),
                 revoke_deadline: REVOKE_DEADLINE.min(config.shutdown_grace),
             },
             parts.clock.clone(),
         )?;
-        let watch = Watch::new("lake", parts.metrics.clone(), parts.clock.clone());
-        parts.status.watch_lake(watch.clone());
-        let store =
-            store::open(&config.lake.url, &config.lake.options, config.lake.fsync)?.watched(&watch);
-        let restarts = Arc::new(Notify::new());
-        let mut flows = Vec::new();
-        let mut streams = Vec::new();
-        for (index, stream) in config.streams.iter().enumerate() {
-            parts.status.add_stream(&stream.name);
-            let table = open_table(&store, stream, config, &parts).await?;
-            let seed = u64::from(std::process::id()) << 16 | index as u64;
-            let committer = Arc::new(Committer::new(
-                table.clone(),
-                parts.clock.clone(),
-                parts.shutdown.clone(),
-                seed,
-            ));
-            committer.know_schema(stream.schema.version, stream.schema.text.clone());
-            let plan = Arc::new(StreamPlan::new(index, stream.clone(), config.max_raw));
-            let (flow, batches) = Flow::new(plan, restarts.clone());
-            let flow = Arc::new(flow);
-            let settled = Arc::new(Mutex::new(HashMap::new()));
-            landing::spawn(
-                LandingParts {
-                    flow: flow.clone(),
-                    uploader: uploader(&store, stream, &parts),
-                    table: table.clone(),
-                    committer: committer.clone(),
-                    control: control.clone(),
-                    instance: config.instance.clone(),
-                    metrics: parts.metrics.clone(),
-                    clock: parts.clock.clone(),
-                    shutdown: parts.shutdown.clone(),
-                    settled: settled.clone(),
-                },
-                batches,
-            );
-            streams.push(Arc::new(StreamParts::new(
-                flow.clone(),
-                table,
-                committer,
-                settled,
-            )?));
-            flows.push(flow);
-        }
-        let mut threads = vec![consumer];
-        let mut lanes = Vec::new();
-        let count = std::thread::available_parallelism().map_or(1, usize::from);
-        for number in 0..count {
-            let (lane, thread) = Lane::spawn(
-                format!("lane-{number}"),
-                flows.clone(),
-                budget.clone(),
-                parts.clock.clone(),
-            )?;
-            lanes.push(lane);
-            threads.push(thread);
+        threads.push(consumer);
+        let mut streams = Vec::with_capacity(flows.len());
+        for (flow, batches) in flows.into_iter().zip(batches) {
+            let wiring = Wiring {
+                store: store.clone(),
+                control: control.clone(),
+                instance: config.instance.clone(),
+                parts: parts.clone(),
+                settled: Arc::default(),
+                topics: Arc::new(Topics::of(&flow.plan.stream)?),
+                lanes: lanes_of(&lanes, flow.plan.index, config.streams.len()),
+                revoke_deadline: REVOKE_DEADLINE.min(config.shutdown_grace),
+                flow,
+            };
+            streams.push(wiring.spawn(batches));
         }
         let assignment = Assignment {
             streams,
-            lanes,
             control,
-            instance: config.instance.clone(),
-            revoke_deadline: REVOKE_DEADLINE.min(config.shutdown_grace),
             metrics: parts.metrics,
             status: parts.status,
             clock: parts.clock,
             shutdown: parts.shutdown,
-            restarts,
         };
         Ok(App {
             assignment: tokio::spawn(assignment.run(events)),
@@ -180,6 +150,9 @@ impl App {
 
     /// Returns when everything that was read is committed and the group is left, after a stop was
     /// asked for.
+    ///
+    /// # Errors
+    /// A task or thread died.
     pub async fn drained(self) -> Result<()> {
         self.assignment
             .await
@@ -194,36 +167,148 @@ impl App {
     }
 }
 
-async fn open_table(
-    store: &Store,
-    stream: &Stream,
-    config: &Config,
-    parts: &Parts,
-) -> Result<Arc<dyn LakeTable>> {
-    loop {
-        let opened =
-            DeltaTable::open_or_create(store, &stream.name, &config.instance, table_spec(stream))
-                .await;
-        match opened {
-            Ok(table) => return Ok(Arc::new(table)),
-            Err(error) if error.is_outage() && !parts.shutdown.is_stopping() => {
-                tracing::warn!(stream = %stream.name, %error, "the lake cannot be used; waiting for it");
-                parts.clock.sleep(LAKE_RETRY).await;
-            }
-            Err(error) => return Err(error),
+/// What one stream is wired to.
+struct Wiring {
+    store: Store,
+    control: Control,
+    instance: String,
+    parts: Parts,
+    settled: Settled,
+    topics: Arc<Topics>,
+    lanes: Vec<Lane>,
+    revoke_deadline: Duration,
+    flow: Arc<Flow>,
+}
+
+impl Wiring {
+    /// Starts the stream's task, and its landing once its table is open.
+    fn spawn(self, batches: mpsc::Receiver<CutBatch>) -> StreamHandle {
+        let (events, receiver) = mpsc::channel(STREAM_EVENTS);
+        let name = self.flow.plan.stream.name.clone();
+        self.parts.status.add_stream(&name);
+        let task = StreamTask::new(StreamParts {
+            at: self.flow.plan.index,
+            flow: self.flow.clone(),
+            lanes: self.lanes.clone(),
+            control: self.control.clone(),
+            settled: self.settled.clone(),
+            revoke_deadline: self.revoke_deadline,
+            metrics: self.parts.metrics.clone(),
+            status: self.parts.status.clone(),
+            clock: self.parts.clock.clone(),
+        });
+        let (topics, settled) = (self.topics.clone(), self.settled.clone());
+        StreamHandle {
+            name,
+            topics,
+            settled,
+            events,
+            task: tokio::spawn(task.run(receiver, self.open(batches))),
         }
+    }
+
+    /// Opens the table, for as long as it takes, and starts the landing.
+    async fn open(self, batches: mpsc::Receiver<CutBatch>) -> Settler {
+        let stream = self.flow.plan.stream.clone();
+        let table = self.open_table().await;
+        let seed = u64::from(std::process::id()) << 16 | self.flow.plan.index as u64;
+        let committer = Arc::new(Committer::new(
+            table.clone(),
+            self.parts.clock.clone(),
+            self.parts.shutdown.clone(),
+            seed,
+        ));
+        committer.know_schema(stream.schema.version, stream.schema.text.clone());
+        landing::spawn(
+            LandingParts {
+                uploader: uploader(&self.store, &stream, &self.parts),
+                flow: self.flow,
+                table: table.clone(),
+                committer: committer.clone(),
+                control: self.control.clone(),
+                instance: self.instance.clone(),
+                metrics: self.parts.metrics.clone(),
+                status: self.parts.status,
+                clock: self.parts.clock,
+                shutdown: self.parts.shutdown,
+                settled: self.settled,
+            },
+            batches,
+        );
+        Settler {
+            stream,
+            topics: self.topics,
+            table,
+            committer,
+            cluster: self.control.cluster().clone(),
+            instance: self.instance,
+            metrics: self.parts.metrics,
+        }
+    }
+
+    async fn open_table(&self) -> Arc<dyn LakeTable> {
+        let stream = &self.flow.plan.stream;
+        let mut told = String::new();
+        let mut wait = LAKE_RETRY.0;
+        loop {
+            let spec = table_spec(stream);
+            let opened =
+                DeltaTable::open_or_create(&self.store, &stream.name, &self.instance, spec).await;
+            let reason = match opened {
+                Ok(table) => {
+                    self.parts.status.set_held(&stream.name, None);
+                    return Arc::new(table);
+                }
+                Err(error) => error.to_string(),
+            };
+            if reason != told {
+                tracing::error!(stream = %stream.name, "the table cannot be used, and the stream waits for it: {reason}");
+                self.parts
+                    .status
+                    .set_held(&stream.name, Some(reason.clone()));
+                told = reason;
+            }
+            self.parts.clock.sleep(wait).await;
+            wait = (wait * 2).min(LAKE_RETRY.1);
+        }
+    }
+}
+
+fn spawn_lanes(
+    flows: &[Arc<Flow>],
+    budget: &Budget,
+    clock: &Clock,
+) -> Result<(Vec<Lane>, Vec<JoinHandle<()>>)> {
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    let (mut lanes, mut threads) = (Vec::new(), Vec::new());
+    for number in 0..count {
+        let name = format!("lane-{number}");
+        let (lane, thread) = Lane::spawn(name, flows.to_vec(), budget.clone(), clock.clone())?;
+        lanes.push(lane);
+        threads.push(thread);
+    }
+    Ok((lanes, threads))
+}
+
+/// The lanes of a stream: all where there are few streams, else one, since each lane of a stream
+/// fills a file of its own.
+fn lanes_of(lanes: &[Lane], stream: usize, streams: usize) -> Vec<Lane> {
+    match streams <= lanes.len() {
+        true => lanes.to_vec(),
+        false => vec![lanes[stream % lanes.len()].clone()],
     }
 }
 
 fn uploader(store: &Store, stream: &Stream, parts: &Parts) -> Uploader {
     let spec = table_spec(stream);
     Uploader {
-        store: store.objects(),
+        store: store.clone(),
         stream: stream.name.clone(),
         partition_columns: spec.partition_columns,
         schema: spec.schema,
         clock: parts.clock.clone(),
         shutdown: parts.shutdown.clone(),
+        status: parts.status.clone(),
     }
 }
 

@@ -146,6 +146,9 @@ impl Shared {
                 "the lake's store does not answer as it should: {trouble}"
             ));
         }
+        for (stream, reason) in &picture.held {
+            reasons.push(format!("{stream}: {reason}"));
+        }
         for (stream, partitions) in &picture.streams {
             let needs = |p: &&PartitionStatus| {
                 matches!(p.state, PartitionState::Waiting | PartitionState::Stopped)

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::model::ledger::{CommitRecord, RejectsFile};
+use crate::model::position::{SourceId, SourcePartition};
 
 /// A data file that is uploaded and not yet in the log.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +73,16 @@ pub struct Logged {
     pub rejects: Vec<RejectsFile>,
 }
 
+/// What the ledger last said of source partitions, beside their positions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traces {
+    /// The topic's id of each source, by its newest range that has one.
+    pub topic_ids: HashMap<SourceId, String>,
+    /// Leader epoch of the last message that was read of each partition, where its newest range
+    /// tells it.
+    pub leader_epochs: HashMap<SourcePartition, i32>,
+}
+
 /// The answer to one conditional put. Only `Committed` is a verdict; every other answer, errors
 /// included, is settled by looking at the log ([`LakeTable::view`], [`LakeTable::commits_since`]).
 #[derive(Debug)]
@@ -108,6 +119,11 @@ pub trait LakeTable: Send + Sync + std::fmt::Debug {
     /// Rolls the rejects table forward to everything that this table's commits name.
     /// Returns the version of this table that the rejects table now follows to.
     async fn follow_rejects(&self) -> Result<u64, Error>;
+
+    /// What the ledger last said of `partitions`, which have positions. With `ids` it looks back
+    /// until it has found the topic id of each source; leader epochs may be missing of partitions
+    /// that stood still for long.
+    async fn traces(&self, partitions: &[SourcePartition], ids: bool) -> Result<Traces, Error>;
 
     /// Makes the text of a schema version known in the table (created if absent) before the first
     /// commit that uses it.

@@ -4,8 +4,8 @@
 //! data. Stages call these once a batch or block, never once a record. `docs/metrics.md` lists them.
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::error::{Error, Result};
@@ -28,6 +28,7 @@ pub struct Metrics {
     pub rejects: IntCounterVec,
     pub source_bytes: IntCounterVec,
     pub lag_records: IntGaugeVec,
+    pub lag_seconds: GaugeVec,
     pub visible_delay_seconds: HistogramVec,
     pub committed_position: IntGaugeVec,
     pub partition_state: IntGaugeVec,
@@ -82,6 +83,17 @@ impl Metrics {
                 "Last stable offset less the position up to which the partition is settled",
                 partition,
             )?,
+            lag_seconds: {
+                let g = GaugeVec::new(
+                    Opts::new(
+                        "weir_lag_seconds",
+                        "Age of the last settled message while there is lag, else 0",
+                    ),
+                    partition,
+                )?;
+                r.register(Box::new(g.clone()))?;
+                g
+            },
             visible_delay_seconds: histogram(
                 &r,
                 "weir_visible_delay_seconds",
@@ -207,6 +219,7 @@ impl Metrics {
         let labels = [stream, topic, partition.as_str()];
         // A series that was never made cannot be removed: nothing to tell.
         let _ = self.lag_records.remove_label_values(&labels);
+        let _ = self.lag_seconds.remove_label_values(&labels);
         let _ = self.committed_position.remove_label_values(&labels);
         for state in PARTITION_STATES {
             let _ = self.partition_state.remove_label_values(&[

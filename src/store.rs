@@ -3,6 +3,7 @@
 //! Owns: opening a store by URL, and what its errors mean. Does not own: any name in it
 //! (`lake::layout`).
 
+mod file;
 mod watched;
 
 use std::collections::BTreeMap;

@@ -24,7 +24,9 @@ use delta_kernel::transaction::UpdateTableOperation;
 
 use crate::error::{Error, Kind, Result};
 use crate::lake::delta::side::Side;
-use crate::lake::{Answer, Commit, LakeTable, Logged, View};
+use crate::lake::ledger::traces;
+use crate::lake::{Answer, Commit, LakeTable, Logged, Traces, View};
+use crate::model::position::SourcePartition;
 
 const ENGINE_INFO: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 
@@ -70,6 +72,10 @@ impl LakeTable for DeltaTable {
 
     async fn follow_rejects(&self) -> Result<u64> {
         self.follow().await
+    }
+
+    async fn traces(&self, partitions: &[SourcePartition], ids: bool) -> Result<Traces> {
+        traces::traces(&self.data.objects, &self.data.name, partitions, ids).await
     }
 
     async fn publish_schema(&self, version: u32, text: &str) -> Result<()> {

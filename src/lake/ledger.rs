@@ -7,6 +7,7 @@
 pub mod commit;
 pub mod fold;
 pub mod segment;
+pub mod traces;
 
 use std::sync::Arc;
 

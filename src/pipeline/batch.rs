@@ -54,17 +54,28 @@ pub struct StreamPlan {
     partitioner: Partitioner,
 }
 
+/// What a batch settles of one reading of a partition.
+#[derive(Debug, Clone)]
+pub struct RunRange {
+    /// The reading.
+    pub run: Arc<Run>,
+    /// The positions.
+    pub range: RangeRecord,
+    /// Time stamp of the last message, milliseconds; `None` without messages.
+    pub last_ms: Option<i64>,
+}
+
 /// A batch that was cut and encoded, with nothing of it uploaded yet.
 #[derive(Debug)]
 pub struct EncodedBatch {
     /// Why it was cut.
     pub cut: Cut,
-    /// The readings that it has rows or positions of.
-    pub runs: Vec<Arc<Run>>,
-    /// One range for each, in the order of `runs`.
-    pub ranges: Vec<RangeRecord>,
+    /// What it settles.
+    pub ranges: Vec<RunRange>,
     /// Data files with their partition values.
     pub files: Vec<(PartitionValues, EncodedFile)>,
+    /// How many data files it has, also when `files` was taken.
+    pub data_files: u64,
     /// The file of rejects.
     pub rejects: Option<EncodedFile>,
     /// Rejects by code.
@@ -117,7 +128,7 @@ pub struct OpenBatch {
     rejects: Rejects,
     files: HashMap<PartitionValues, FileWriter>,
     rejects_file: Option<FileWriter>,
-    ranges: Vec<(Arc<Run>, RangeRecord)>,
+    ranges: Vec<RunRange>,
     codes: BTreeMap<RejectCode, u64>,
     source_bytes: u64,
     oldest_ms: Option<i64>,
@@ -183,7 +194,9 @@ impl OpenBatch {
         at: Tick,
     ) -> Result<()> {
         self.opened.get_or_insert(at);
-        let mut range = self.take_range(run, block)?;
+        let RunRange {
+            mut range, last_ms, ..
+        } = self.take_range(run, block)?;
         self.provenance.begin(run);
         for message in &block.messages {
             if message.offset > range.to {
@@ -208,7 +221,12 @@ impl OpenBatch {
         }
         range.leader_epoch = block.leader_epoch.or(range.leader_epoch);
         self.source_bytes += block.arena.len() as u64;
-        self.ranges.push((run.clone(), range));
+        let newest_ms = block.messages.last().map(|m| m.timestamp_ms);
+        self.ranges.push(RunRange {
+            run: run.clone(),
+            range,
+            last_ms: newest_ms.filter(|ms| *ms >= 0).or(last_ms),
+        });
         self.weigh();
         Ok(())
     }
@@ -248,11 +266,10 @@ impl OpenBatch {
         };
         let encoded: u64 =
             files.iter().map(|(_, f)| f.size).sum::<u64>() + rejects.as_ref().map_or(0, |f| f.size);
-        let (runs, ranges) = std::mem::take(&mut self.ranges).into_iter().unzip();
         let batch = EncodedBatch {
             cut,
-            runs,
-            ranges,
+            ranges: std::mem::take(&mut self.ranges),
+            data_files: files.len() as u64,
             files,
             rejects,
             codes: std::mem::take(&mut self.codes),
@@ -271,23 +288,27 @@ impl OpenBatch {
         *self = Self::new(self.plan.clone(), budget);
     }
 
-    fn take_range(&mut self, run: &Arc<Run>, block: &RawBlock) -> Result<RangeRecord> {
-        let at = self.ranges.iter().position(|(r, _)| Arc::ptr_eq(r, run));
-        let range = match at {
-            Some(at) => self.ranges.swap_remove(at).1,
+    fn take_range(&mut self, run: &Arc<Run>, block: &RawBlock) -> Result<RunRange> {
+        let at = self.ranges.iter().position(|r| Arc::ptr_eq(&r.run, run));
+        let taken = match at {
+            Some(at) => self.ranges.swap_remove(at),
             None => {
                 let mut range = RangeRecord::starting_point(&run.topic, &run.source, block.from);
                 range.topic_id.clone_from(&run.topic_id);
-                range
+                RunRange {
+                    run: run.clone(),
+                    range,
+                    last_ms: None,
+                }
             }
         };
-        if range.to != block.from {
+        if taken.range.to != block.from {
             return Err(Error::internal(format!(
                 "a block of {} begins at {} where {} was expected",
-                run.source, block.from, range.to
+                run.source, block.from, taken.range.to
             )));
         }
-        Ok(range)
+        Ok(taken)
     }
 
     fn judge(
@@ -365,7 +386,9 @@ impl OpenBatch {
     fn range_count(&self) -> usize {
         self.ranges
             .iter()
-            .map(|(_, r)| r.hole_ranges.len() + r.skip_ranges.values().map(Vec::len).sum::<usize>())
+            .map(|RunRange { range, .. }| {
+                range.hole_ranges.len() + range.skip_ranges.values().map(Vec::len).sum::<usize>()
+            })
             .sum()
     }
 

@@ -64,14 +64,15 @@ impl Budget {
         self.0.used.iter().map(|u| u.load(Ordering::Relaxed)).sum()
     }
 
-    /// True when batches should be cut early.
+    /// True when batches should be cut early: what is open takes half of it. What is encoded leaves
+    /// by itself, and cutting more would only make small files.
     pub fn is_pressed(&self) -> bool {
-        self.held() > self.0.total / 4 * 3
+        self.held_by(Stage::Open) > self.0.total / 2
     }
 
     /// True when nothing more may be taken in.
     pub fn is_full(&self) -> bool {
-        self.held() > self.0.total / 10 * 9
+        self.held_by(Stage::Queue) > self.0.total / 8 || self.held() > self.0.total / 10 * 9
     }
 
     /// Takes `bytes` for `stage` until the charge is dropped. Never refuses: the levels above are

@@ -3,7 +3,7 @@
 //! Owns: the counters that make a stream wait without holding up the others.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -18,10 +18,10 @@ pub struct Flow {
     /// What is fixed.
     pub plan: Arc<StreamPlan>,
     epoch: AtomicU64,
-    in_flight: watch::Sender<usize>,
+    sent: AtomicU64,
+    settled: watch::Sender<u64>,
     landing: mpsc::Sender<CutBatch>,
-    restart: AtomicBool,
-    restarts: Arc<Notify>,
+    fenced: Notify,
 }
 
 /// A batch on its way from a lane to the commit. Dropping it ends its being in flight.
@@ -37,27 +37,26 @@ pub struct CutBatch {
 
 /// A batch that counts as in flight.
 #[derive(Debug)]
-pub struct InFlight(watch::Sender<usize>);
+pub struct InFlight(watch::Sender<u64>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.send_modify(|n| *n -= 1);
+        self.0.send_modify(|n| *n += 1);
     }
 }
 
 impl Flow {
-    /// The flow of a stream, and where its cut batches come out. `restarts` is notified when the
-    /// stream's partitions have to be read again from the table's positions.
-    pub fn new(plan: Arc<StreamPlan>, restarts: Arc<Notify>) -> (Self, mpsc::Receiver<CutBatch>) {
+    /// The flow of a stream, and where its cut batches come out.
+    pub fn new(plan: Arc<StreamPlan>) -> (Self, mpsc::Receiver<CutBatch>) {
         // The lanes stop taking blocks in at MAX_IN_FLIGHT; the rest is room for the last cuts.
         let (landing, batches) = mpsc::channel(MAX_IN_FLIGHT * 16);
         let flow = Self {
             plan,
             epoch: AtomicU64::new(1),
-            in_flight: watch::Sender::new(0),
+            sent: AtomicU64::new(0),
+            settled: watch::Sender::new(0),
             landing,
-            restart: AtomicBool::new(false),
-            restarts,
+            fenced: Notify::new(),
         };
         (flow, batches)
     }
@@ -70,24 +69,24 @@ impl Flow {
     /// Drops all that is under way: a batch was fenced. The partitions are to be read again.
     pub fn fence(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
-        self.restart.store(true, Ordering::SeqCst);
-        self.restarts.notify_one();
+        self.fenced.notify_one();
     }
 
-    /// True once after a [`Flow::fence`].
-    pub fn take_restart(&self) -> bool {
-        self.restart.swap(false, Ordering::SeqCst)
+    /// Returns after a [`Flow::fence`]; several before one call count as one.
+    pub async fn fenced(&self) {
+        self.fenced.notified().await;
     }
 
     /// True while the stream should take nothing more in.
     pub fn is_full(&self) -> bool {
-        *self.in_flight.borrow() >= MAX_IN_FLIGHT
+        let sent = self.sent.load(Ordering::SeqCst);
+        sent - *self.settled.borrow() >= MAX_IN_FLIGHT as u64
     }
 
     /// Sends a batch on to its commit; `false` if the commit stage is gone or backed up.
     pub fn send(&self, epoch: u64, batch: EncodedBatch) -> bool {
-        self.in_flight.send_modify(|n| *n += 1);
-        let in_flight = InFlight(self.in_flight.clone());
+        self.sent.fetch_add(1, Ordering::SeqCst);
+        let in_flight = InFlight(self.settled.clone());
         self.landing
             .try_send(CutBatch {
                 epoch,
@@ -97,10 +96,12 @@ impl Flow {
             .is_ok()
     }
 
-    /// Returns when nothing is in flight.
+    /// Returns when everything that was sent before is settled or dropped; what is sent meanwhile is
+    /// not waited for. Batches settle in the order in which they were sent.
     pub async fn settled(&self) {
-        let mut watcher = self.in_flight.subscribe();
+        let mut watcher = self.settled.subscribe();
+        let sent = self.sent.load(Ordering::SeqCst);
         // The sender lives in `self`, so waiting cannot fail.
-        let _ = watcher.wait_for(|n| *n == 0).await;
+        let _ = watcher.wait_for(|settled| *settled >= sent).await;
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -15,18 +16,38 @@ use crate::fail_point;
 use crate::lake::{Commit, LakeTable, ReadyBatch};
 use crate::metrics::Metrics;
 use crate::model::id;
-use crate::model::ledger::{CommitRecord, RECORD_VERSION, RangeRecord, Role};
+use crate::model::ledger::{CommitRecord, Cut, RECORD_VERSION, RangeRecord, Role};
+use crate::pipeline::batch::RunRange;
 use crate::pipeline::commit::{Committer, Landing};
 use crate::pipeline::flow::{CutBatch, Flow};
+use crate::pipeline::partition::Run;
+use crate::pipeline::status::StatusBoard;
 use crate::pipeline::upload::{Uploaded, Uploader};
 use crate::shutdown::Shutdown;
-use crate::source::kafka::{Control, TopicPartition};
+use crate::source::kafka::{Cluster, Control, TopicPartition};
 
 /// Uploads of one stream that run ahead of the commit.
 const UPLOADS_AHEAD: usize = 4;
 
-/// How far each partition of a stream is settled, for lag and status: partition → next offset.
-pub type Settled = Arc<Mutex<HashMap<(Arc<str>, i32), i64>>>;
+/// Batches that are ready together share a commit, up to so many.
+const MERGE_MAX: usize = 4;
+
+/// A commit that takes longer shows in the stream's state.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How far a partition is settled.
+#[derive(Debug, Clone)]
+pub struct SettledAt {
+    /// The next offset.
+    pub position: i64,
+    /// Its reading.
+    pub run: Arc<Run>,
+    /// Time stamp of the last message that is settled, milliseconds; `None` before the first.
+    pub last_ms: Option<i64>,
+}
+
+/// How far each partition of a stream is settled, for lag and status.
+pub type Settled = Arc<Mutex<HashMap<(Arc<str>, i32), SettledAt>>>;
 
 /// What the landing of a stream needs.
 #[derive(Debug)]
@@ -39,12 +60,14 @@ pub struct LandingParts {
     pub uploader: Uploader,
     /// Who commits.
     pub committer: Arc<Committer>,
-    /// The consumer, to show the group's offsets.
+    /// The consumer: to show the group's offsets, and to ask for topic ids.
     pub control: Control,
     /// The instance's name.
     pub instance: String,
     /// Metrics.
     pub metrics: Metrics,
+    /// What HTTP tells.
+    pub status: StatusBoard,
     /// Clock.
     pub clock: Clock,
     /// The stop.
@@ -53,15 +76,23 @@ pub struct LandingParts {
     pub settled: Settled,
 }
 
+/// A batch whose upload is under way.
 struct Ready {
     cut: CutBatch,
     upload: JoinHandle<Option<Uploaded>>,
+}
+
+/// A batch whose files are in the store.
+struct Landed {
+    cut: CutBatch,
+    uploaded: Uploaded,
 }
 
 /// Starts the two tasks of a stream's landing; they end when no lane can send batches any more.
 pub fn spawn(parts: LandingParts, mut batches: mpsc::Receiver<CutBatch>) -> JoinHandle<()> {
     let (sender, ready) = mpsc::channel::<Ready>(UPLOADS_AHEAD);
     let uploader = parts.uploader.clone();
+    let cluster = parts.control.cluster().clone();
     let flow = parts.flow.clone();
     tokio::spawn(async move {
         while let Some(mut cut) = batches.recv().await {
@@ -70,8 +101,15 @@ pub fn spawn(parts: LandingParts, mut batches: mpsc::Receiver<CutBatch>) -> Join
             }
             let files = std::mem::take(&mut cut.batch.files);
             let rejects = cut.batch.rejects.take();
-            let uploader = uploader.clone();
-            let upload = tokio::spawn(async move { uploader.upload(files, rejects).await });
+            let (uploader, cluster) = (uploader.clone(), cluster.clone());
+            let runs: Vec<Arc<Run>> = cut.batch.ranges.iter().map(|r| r.run.clone()).collect();
+            let upload = tokio::spawn(async move {
+                let (uploaded, is_same) = tokio::join!(
+                    uploader.upload(files, rejects),
+                    is_of_its_topics(&cluster, &runs)
+                );
+                uploaded.filter(|_| is_same)
+            });
             if sender.send(Ready { cut, upload }).await.is_err() {
                 return;
             }
@@ -80,84 +118,115 @@ pub fn spawn(parts: LandingParts, mut batches: mpsc::Receiver<CutBatch>) -> Join
     tokio::spawn(parts.land_all(ready))
 }
 
+/// Whether the topics are still those that the readings began with. Asked behind the last message
+/// of a batch: what was read before the answer is of these very topics. A broker that cannot be
+/// asked is no reason to hold back what it gave.
+async fn is_of_its_topics(cluster: &Cluster, runs: &[Arc<Run>]) -> bool {
+    let mut topics: Vec<Arc<str>> = runs
+        .iter()
+        .filter(|run| run.topic_id.is_some())
+        .map(|run| run.topic.clone())
+        .collect();
+    topics.sort();
+    topics.dedup();
+    let Ok(ids) = cluster.topic_ids(topics).await else {
+        return true;
+    };
+    let other = runs.iter().find(|run| {
+        let now = ids.get(&run.topic).and_then(Option::as_ref);
+        now.is_some() && now != run.topic_id.as_ref()
+    });
+    if let Some(run) = other {
+        tracing::warn!(topic = %run.topic, "the topic was recreated while it was read; the batch is dropped");
+    }
+    other.is_none()
+}
+
 impl LandingParts {
     async fn land_all(self, mut ready: mpsc::Receiver<Ready>) {
-        while let Some(Ready { cut, upload }) = ready.recv().await {
-            let Ok(Some(uploaded)) = upload.await else {
-                // Abandoned, or the task died: nothing of the batch is visible.
-                self.flow.fence();
+        let mut next = None;
+        loop {
+            let first = match next.take() {
+                Some(first) => first,
+                None => match ready.recv().await {
+                    Some(first) => first,
+                    None => return,
+                },
+            };
+            let Some(first) = self.uploaded(first).await else {
                 continue;
             };
-            fail_point::pass("after_upload");
-            if cut.epoch != self.flow.epoch() {
-                continue;
+            let mut group = vec![first];
+            // What is ready anyway shares the commit.
+            while group.len() < MERGE_MAX
+                && let Ok(other) = ready.try_recv()
+            {
+                if !other.upload.is_finished() {
+                    next = Some(other);
+                    break;
+                }
+                if let Some(other) = self.uploaded(other).await {
+                    group.push(other);
+                }
             }
-            self.land(cut, uploaded).await;
+            fail_point::pass("after_upload");
+            self.land(group).await;
         }
     }
 
-    async fn land(&self, cut: CutBatch, uploaded: Uploaded) {
+    /// The batch once it is uploaded; `None` if it is dropped.
+    async fn uploaded(&self, ready: Ready) -> Option<Landed> {
+        let Ready { cut, upload } = ready;
+        match upload.await {
+            Ok(Some(uploaded)) => {
+                (cut.epoch == self.flow.epoch()).then_some(Landed { cut, uploaded })
+            }
+            _ => {
+                // Abandoned, of another topic, or the task died: nothing of it is visible.
+                if cut.epoch == self.flow.epoch() {
+                    self.flow.fence();
+                }
+                None
+            }
+        }
+    }
+
+    async fn land(&self, group: Vec<Landed>) {
+        // A fence may have come while a later batch's upload was waited for.
+        let epoch = self.flow.epoch();
+        let group: Vec<Landed> = group.into_iter().filter(|l| l.cut.epoch == epoch).collect();
+        let Some(cut) = group.first().map(|l| l.cut.batch.cut) else {
+            return;
+        };
+        let (cuts, ready) = self.assemble(cut, group);
         let stream = self.flow.plan.stream.name.as_str();
-        let record = CommitRecord {
-            version: RECORD_VERSION,
-            role: Role::Data,
-            batch: id::fresh(),
-            instance: self.instance.clone(),
-            cut: Some(cut.batch.cut),
-            schema: Some(self.flow.plan.stream.schema.version),
-            ranges: cut.batch.ranges.clone(),
-            rejects: uploaded.rejects.clone(),
-            job: None,
-            reason: None,
-        };
-        let sizes: Vec<u64> = uploaded.files.iter().map(|f| f.size).collect();
-        let ready = ReadyBatch {
-            batch: record.batch,
-            commit: Commit {
-                positions: positions(&record.ranges),
-                record,
-                files: uploaded.files,
-                schema: None,
-            },
-            rejects: uploaded.rejects,
-        };
         let began = self.clock.tick();
-        let landing = self.committer.land(&ready).await;
+        let landing = self.land_patiently(&ready).await;
         let seconds = self.clock.tick().since(began).as_secs_f64();
-        let count = |outcome: &str| {
-            self.metrics
-                .commits
-                .with_label_values(&[stream, outcome])
-                .inc();
+        let count = |outcome: &str, n: u64| {
+            let labels = [stream, outcome];
+            self.metrics.commits.with_label_values(&labels).inc_by(n);
         };
         match landing {
             Landing::Committed { version, conflicts } => {
                 fail_point::pass("after_commit");
-                count("committed");
-                self.metrics
-                    .commits
-                    .with_label_values(&[stream, "conflict"])
-                    .inc_by(conflicts.into());
+                count("committed", 1);
+                count("conflict", conflicts.into());
                 self.metrics
                     .commit_seconds
                     .with_label_values(&[stream])
                     .observe(seconds);
-                tracing::debug!(
-                    stream,
-                    version,
-                    cut = cut.batch.cut.as_str(),
-                    "batch committed"
-                );
-                self.account(stream, &cut, &sizes);
-                self.after_commit(stream, &cut).await;
+                tracing::debug!(stream, version, cut = cut.as_str(), "batch committed");
+                self.after_commit(stream, cuts, &ready).await;
             }
-            Landing::AlreadyCommitted { .. } => {
-                count("committed");
-                self.account(stream, &cut, &sizes);
-                self.after_commit(stream, &cut).await;
+            Landing::AlreadyCommitted { conflicts, .. } => {
+                count("committed", 1);
+                count("conflict", conflicts.into());
+                self.after_commit(stream, cuts, &ready).await;
             }
-            Landing::Fenced { moved, .. } => {
-                count("fenced");
+            Landing::Fenced { moved, conflicts } => {
+                count("fenced", 1);
+                count("conflict", conflicts.into());
                 tracing::warn!(
                     stream,
                     batch = %ready.batch,
@@ -167,7 +236,7 @@ impl LandingParts {
                 self.flow.fence();
             }
             Landing::SchemaBehind { table, .. } => {
-                count("fenced");
+                count("fenced", 1);
                 tracing::error!(
                     stream,
                     table,
@@ -176,7 +245,7 @@ impl LandingParts {
                 self.flow.fence();
             }
             Landing::UploadAgain => {
-                count("failed");
+                count("failed", 1);
                 tracing::warn!(
                     stream,
                     "the batch's files are too old to be committed; its positions are read again"
@@ -184,17 +253,79 @@ impl LandingParts {
                 self.flow.fence();
             }
             Landing::GaveUp(error) => {
-                count("failed");
+                count("failed", 1);
                 tracing::error!(stream, %error, "batch not committed; its positions are read again");
                 self.flow.fence();
             }
         }
     }
 
-    fn account(&self, stream: &str, cut: &CutBatch, sizes: &[u64]) {
+    /// One commit for the batches of a group: the ranges of a partition that follow on each other
+    /// are joined.
+    fn assemble(&self, cut: Cut, group: Vec<Landed>) -> (Vec<CutBatch>, ReadyBatch) {
+        let mut record = CommitRecord {
+            version: RECORD_VERSION,
+            role: Role::Data,
+            batch: id::fresh(),
+            instance: self.instance.clone(),
+            cut: Some(cut),
+            schema: Some(self.flow.plan.stream.schema.version),
+            ranges: Vec::new(),
+            rejects: Vec::new(),
+            job: None,
+            reason: None,
+        };
+        let mut files = Vec::new();
+        let mut cuts = Vec::with_capacity(group.len());
+        for Landed { cut, uploaded } in group {
+            for RunRange { range, .. } in &cut.batch.ranges {
+                let joins = |r: &&mut RangeRecord| {
+                    r.partition == range.partition
+                        && r.source_id == range.source_id
+                        && r.to == range.from
+                };
+                match record.ranges.iter_mut().find(joins) {
+                    Some(before) => before.join(range.clone()),
+                    None => record.ranges.push(range.clone()),
+                }
+            }
+            record.rejects.extend(uploaded.rejects);
+            files.extend(uploaded.files);
+            cuts.push(cut);
+        }
+        let ready = ReadyBatch {
+            batch: record.batch,
+            rejects: record.rejects.clone(),
+            commit: Commit {
+                positions: positions(&record.ranges),
+                record,
+                files,
+                schema: None,
+            },
+        };
+        (cuts, ready)
+    }
+
+    /// Lands the batch, and says so where it takes long.
+    async fn land_patiently(&self, ready: &ReadyBatch) -> Landing {
+        let stream = self.flow.plan.stream.name.as_str();
+        let landing = self.committer.land(ready);
+        tokio::pin!(landing);
+        if let Some(landing) = self.clock.timeout(PATIENCE, &mut landing).await {
+            return landing;
+        }
+        self.status
+            .set_held(stream, Some("a commit waits for the lake".to_owned()));
+        let landing = landing.await;
+        self.status.set_held(stream, None);
+        landing
+    }
+
+    fn account(&self, stream: &str, cut: &CutBatch) {
         let m = &self.metrics;
         let sum = |f: fn(&RangeRecord) -> i64| {
-            u64::try_from(cut.batch.ranges.iter().map(f).sum::<i64>()).unwrap_or(0)
+            let all = cut.batch.ranges.iter().map(|r| f(&r.range));
+            u64::try_from(all.sum::<i64>()).unwrap_or(0)
         };
         for (outcome, n) in [
             ("accepted", sum(|r| r.accepted)),
@@ -215,12 +346,7 @@ impl LandingParts {
             .inc_by(cut.batch.source_bytes);
         m.files
             .with_label_values(&[stream, cut.batch.cut.as_str()])
-            .inc_by(sizes.len() as u64);
-        for size in sizes {
-            m.file_bytes
-                .with_label_values(&[stream])
-                .observe(*size as f64);
-        }
+            .inc_by(cut.batch.data_files);
         if let Some(oldest) = cut.batch.oldest_ms {
             let delay = (self.clock.now().0 / 1000 - oldest).max(0) as f64 / 1000.0;
             m.visible_delay_seconds
@@ -229,22 +355,19 @@ impl LandingParts {
         }
     }
 
-    async fn after_commit(&self, stream: &str, cut: &CutBatch) {
-        let mut offsets = Vec::with_capacity(cut.batch.runs.len());
-        {
-            let mut settled = self.settled.lock();
-            for (run, range) in cut.batch.runs.iter().zip(&cut.batch.ranges) {
-                settled.insert((run.topic.clone(), range.partition), range.to);
-                self.metrics
-                    .committed_position
-                    .with_label_values(&[stream, &run.topic, &range.partition.to_string()])
-                    .set(range.to);
-                if !run.is_closed() {
-                    let partition = TopicPartition {
-                        topic: run.topic.clone(),
-                        partition: range.partition,
-                    };
-                    offsets.push((partition, range.to));
+    async fn after_commit(&self, stream: &str, cuts: Vec<CutBatch>, ready: &ReadyBatch) {
+        for file in &ready.commit.files {
+            self.metrics
+                .file_bytes
+                .with_label_values(&[stream])
+                .observe(file.size as f64);
+        }
+        let mut offsets = Vec::new();
+        for cut in &cuts {
+            self.account(stream, cut);
+            for settled in &cut.batch.ranges {
+                if let Some(offset) = self.note_settled(stream, settled) {
+                    offsets.push(offset);
                 }
             }
         }
@@ -254,6 +377,8 @@ impl LandingParts {
         }
         fail_point::pass("before_ack");
         self.control.commit_group_offsets(offsets);
+        // The batches are settled only now: who waits for them finds the rejects table in step.
+        drop(cuts);
         let (table, stream) = (self.table.clone(), stream.to_owned());
         // Off the commit path: the next batch does not wait for a checkpoint.
         tokio::spawn(async move {
@@ -261,6 +386,35 @@ impl LandingParts {
                 tracing::warn!(stream, %error, "checkpoint or checksum not written; tried again later");
             }
         });
+    }
+
+    /// Notes how far a partition is settled; returns it for the group, where it is still read.
+    fn note_settled(&self, stream: &str, settled: &RunRange) -> Option<(TopicPartition, i64)> {
+        let RunRange {
+            run,
+            range,
+            last_ms,
+        } = settled;
+        if run.is_closed() {
+            return None;
+        }
+        self.settled.lock().insert(
+            (run.topic.clone(), range.partition),
+            SettledAt {
+                position: range.to,
+                run: run.clone(),
+                last_ms: *last_ms,
+            },
+        );
+        self.metrics
+            .committed_position
+            .with_label_values(&[stream, &run.topic, &range.partition.to_string()])
+            .set(range.to);
+        let partition = TopicPartition {
+            topic: run.topic.clone(),
+            partition: range.partition,
+        };
+        Some((partition, range.to))
     }
 }
 

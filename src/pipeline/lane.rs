@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Tick};
 use crate::error::{Error, Result};
 use crate::model::ledger::Cut;
 use crate::model::raw::RawBlock;
@@ -67,6 +67,7 @@ impl Lane {
             open: flows.iter().map(|_| None).collect(),
             flows,
             budget: budget.clone(),
+            looked: clock.tick(),
             clock,
         };
         let handle = std::thread::Builder::new()
@@ -100,6 +101,10 @@ impl Lane {
 }
 
 impl BlockSink for Inlet {
+    fn has_room(&self) -> bool {
+        !self.flow.is_full() && !self.lane.budget.is_full()
+    }
+
     fn offer(
         &self,
         _partition: &TopicPartition,
@@ -109,7 +114,7 @@ impl BlockSink for Inlet {
         if generation != self.run.generation || self.run.is_closed() {
             return Ok(());
         }
-        if self.flow.is_full() || self.lane.budget.is_full() {
+        if !self.has_room() {
             return Err(block);
         }
         let charge = self.lane.budget.charge(Stage::Queue, block.memory() as u64);
@@ -134,6 +139,8 @@ struct Worker {
     open: Vec<Option<Open>>,
     budget: Budget,
     clock: Clock,
+    /// When all ages were looked at.
+    looked: Tick,
 }
 
 struct Open {
@@ -157,12 +164,16 @@ impl Worker {
                     let _ = done.send(());
                     continue;
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    for stream in 0..self.flows.len() {
-                        self.cut_due(stream);
-                    }
-                }
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+            // Also while other streams keep the lane busy.
+            let now = self.clock.tick();
+            if now.since(self.looked) >= TICK {
+                self.looked = now;
+                for stream in 0..self.flows.len() {
+                    self.cut_due(stream);
+                }
             }
             if self.budget.is_pressed() {
                 self.cut_largest();
@@ -179,6 +190,9 @@ impl Worker {
             epoch: run.epoch,
             batch: OpenBatch::new(flow.plan.clone(), &self.budget),
         });
+        if let Some(first) = block.messages.first() {
+            run.saw(first.timestamp_ms);
+        }
         if open.epoch != run.epoch {
             open.batch.clear(&self.budget);
             open.epoch = run.epoch;
@@ -240,11 +254,11 @@ impl Worker {
 
     fn cut_largest(&mut self) {
         let largest = (0..self.open.len())
-            .filter_map(|s| self.open[s].as_ref().map(|o| (o.batch.memory(), s)))
+            .filter(|stream| !self.flows[*stream].is_full())
+            .filter_map(|stream| Some((self.open[stream].as_ref()?.batch.memory(), stream)))
             .max();
         if let Some((bytes, stream)) = largest
             && bytes > 0
-            && !self.flows[stream].is_full()
         {
             self.cut(stream, Cut::Memory);
         }

@@ -3,7 +3,7 @@
 //! Owns: what a block has to carry to be judged and accounted for, and whether it still counts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use crate::model::position::SourcePartition;
 
@@ -23,6 +23,8 @@ pub struct Run {
     /// The stream's epoch in which it began; a batch of an older epoch was fenced.
     pub epoch: u64,
     closed: AtomicBool,
+    /// Time stamp of the first message that was seen, milliseconds; `i64::MIN` before.
+    first_ms: AtomicI64,
 }
 
 impl Run {
@@ -43,7 +45,24 @@ impl Run {
             generation,
             epoch,
             closed: AtomicBool::new(false),
+            first_ms: AtomicI64::new(i64::MIN),
         }
+    }
+
+    /// Notes the time stamp of its first message, in milliseconds; later ones change nothing.
+    pub fn saw(&self, timestamp_ms: i64) {
+        let unset = i64::MIN;
+        let (set, load) = (Ordering::Relaxed, Ordering::Relaxed);
+        // A value that is there already is the answer.
+        let _ = self
+            .first_ms
+            .compare_exchange(unset, timestamp_ms, set, load);
+    }
+
+    /// The time stamp of its first message, in milliseconds.
+    pub fn first_ms(&self) -> Option<i64> {
+        let ms = self.first_ms.load(Ordering::Relaxed);
+        (ms >= 0).then_some(ms)
     }
 
     /// From now on its blocks are dropped: the partition was revoked, or its stream was fenced.

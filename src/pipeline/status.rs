@@ -17,6 +17,8 @@ use crate::store::Watch;
 pub enum PartitionState {
     /// It is fetched.
     Running,
+    /// It is not fetched for a while: its batches wait, or the memory budget is full.
+    Paused,
     /// Its position is being settled, or its lake is waited for.
     Waiting,
     /// An operator has to decide.
@@ -28,6 +30,7 @@ impl PartitionState {
     pub fn as_str(self) -> &'static str {
         match self {
             PartitionState::Running => "running",
+            PartitionState::Paused => "paused",
             PartitionState::Waiting => "waiting",
             PartitionState::Stopped => "stopped",
         }
@@ -59,6 +62,8 @@ pub struct Status {
     pub broker_down: Option<String>,
     /// Why the lake's store does not answer, if it does not.
     pub lake_down: Option<String>,
+    /// Why a stream as a whole does not run, by stream.
+    pub held: BTreeMap<String, String>,
     /// Partitions by stream.
     pub streams: BTreeMap<String, Vec<PartitionStatus>>,
 }
@@ -67,6 +72,7 @@ pub struct Status {
 struct Board {
     broker_down: Option<String>,
     lake: Option<Watch>,
+    held: BTreeMap<String, String>,
     streams: BTreeMap<String, BTreeMap<TopicPartition, PartitionStatus>>,
 }
 
@@ -78,6 +84,15 @@ impl StatusBoard {
     /// Names a stream, so that it is told of before it has partitions.
     pub fn add_stream(&self, stream: &str) {
         self.0.lock().streams.entry(stream.to_owned()).or_default();
+    }
+
+    /// Why the stream as a whole does not run; `None` once it does.
+    pub fn set_held(&self, stream: &str, reason: Option<String>) {
+        let mut board = self.0.lock();
+        match reason {
+            Some(reason) => drop(board.held.insert(stream.to_owned(), reason)),
+            None => drop(board.held.remove(stream)),
+        }
     }
 
     /// The broker is reached, or is not.
@@ -140,6 +155,7 @@ impl StatusBoard {
         Status {
             broker_down: board.broker_down.clone(),
             lake_down: board.lake.as_ref().and_then(Watch::trouble),
+            held: board.held.clone(),
             streams: board
                 .streams
                 .iter()

@@ -3,11 +3,10 @@
 //! Owns: names, puts and Delta's statistics of new files. A file that is uploaded and never
 //! committed is an orphan: no reader of the log sees it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, path::Path};
+use futures::StreamExt;
 
 use crate::clock::Clock;
 use crate::fail_point;
@@ -16,16 +15,21 @@ use crate::model::id;
 use crate::model::ledger::RejectsFile;
 use crate::pipeline::file::EncodedFile;
 use crate::pipeline::partition_values::PartitionValues;
+use crate::pipeline::status::StatusBoard;
 use crate::shutdown::{Phase, Shutdown};
+use crate::store::Store;
 
 /// First and longest wait before a failed put is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
+/// Files of a batch that are put at the same time.
+const SIDE_BY_SIDE: usize = 8;
+
 /// Puts the files of one stream.
 #[derive(Debug, Clone)]
 pub struct Uploader {
-    /// The lake's store, rooted at the lake's URL.
-    pub store: Arc<dyn ObjectStore>,
+    /// The lake's store.
+    pub store: Store,
     /// The stream.
     pub stream: String,
     /// Partition columns, in order.
@@ -36,6 +40,8 @@ pub struct Uploader {
     pub clock: Clock,
     /// The stop.
     pub shutdown: Shutdown,
+    /// What HTTP tells.
+    pub status: StatusBoard,
 }
 
 /// Files that are in the store and not yet in the log.
@@ -55,28 +61,14 @@ impl Uploader {
         rejects: Option<EncodedFile>,
     ) -> Option<Uploaded> {
         fail_point::pass("before_upload");
+        let data = futures::stream::iter(files)
+            .map(|(values, file)| self.put_data(values, file))
+            .buffered(SIDE_BY_SIDE);
+        let data: Vec<Option<DataFile>> = data.collect().await;
         let mut uploaded = Uploaded {
-            files: Vec::with_capacity(files.len()),
+            files: data.into_iter().collect::<Option<_>>()?,
             rejects: Vec::new(),
         };
-        for (values, file) in files {
-            let values: Vec<(String, Option<String>)> =
-                self.partition_columns.iter().cloned().zip(values).collect();
-            let path = layout::data_file(&values, id::fresh());
-            self.put(
-                &format!("{}/{path}", layout::data_table(&self.stream)),
-                &file,
-            )
-            .await?;
-            uploaded.files.push(DataFile {
-                path,
-                size: file.size,
-                rows: file.rows,
-                partition_values: values,
-                stats: stats::from_parquet(&file.metadata, &self.schema),
-                modified_ms: self.clock.now().0 / 1000,
-            });
-        }
         if let Some(file) = rejects {
             let path = layout::data_file(&[], id::fresh());
             let whole = format!("{}/{path}", layout::rejects_table(&self.stream));
@@ -90,17 +82,41 @@ impl Uploader {
         Some(uploaded)
     }
 
+    async fn put_data(&self, values: PartitionValues, file: EncodedFile) -> Option<DataFile> {
+        let values: Vec<(String, Option<String>)> =
+            self.partition_columns.iter().cloned().zip(values).collect();
+        let path = layout::data_file(&values, id::fresh());
+        let whole = format!("{}/{path}", layout::data_table(&self.stream));
+        self.put(&whole, &file).await?;
+        Some(DataFile {
+            path,
+            size: file.size,
+            rows: file.rows,
+            partition_values: values,
+            stats: stats::from_parquet(&file.metadata, &self.schema),
+            modified_ms: self.clock.now().0 / 1000,
+        })
+    }
+
     /// Puts one file, for as long as it takes; `None` if the stop was abandoned first.
     async fn put(&self, path: &str, file: &EncodedFile) -> Option<()> {
-        let place = Path::from(path);
         let mut wait = RETRY.0;
+        let mut failures: u32 = 0;
         loop {
-            let payload: PutPayload = file.chunks.iter().cloned().collect();
-            match self.store.put(&place, payload).await {
-                Ok(_) => return Some(()),
+            match self.store.put_file(path, &file.chunks).await {
+                Ok(_) if failures == 0 => return Some(()),
+                Ok(_) => {
+                    self.status.set_held(&self.stream, None);
+                    tracing::info!(stream = %self.stream, failures, "the lake takes uploads again");
+                    return Some(());
+                }
                 Err(error) => {
-                    let stream = &self.stream;
-                    tracing::warn!(%stream, path, %error, "upload failed; trying again");
+                    failures += 1;
+                    // The first, then ever more rarely: an outage of hours is not a line a second.
+                    if failures.is_power_of_two() {
+                        tracing::warn!(stream = %self.stream, path, failures, %error, "waiting for the lake");
+                    }
+                    self.status.set_held(&self.stream, Some(error.to_string()));
                 }
             }
             if self.shutdown.phase() == Phase::Abandoned {

@@ -4,16 +4,20 @@
 //! topics, partitions and offsets. Does not own: streams, tables, and where a partition begins:
 //! nothing is fetched of an assigned partition before [`Control::start`] tells its offset.
 
+mod cluster;
 mod consumer;
 mod context;
 mod control;
 mod demo_broker;
+mod feed;
+mod native;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::raw::RawBlock;
 
+pub use cluster::{Cluster, Topic};
 pub use consumer::spawn;
 pub use control::Control;
 pub use demo_broker::DemoBroker;
@@ -34,7 +38,10 @@ pub struct KafkaSettings {
     pub kafka: crate::config::Kafka,
     /// Names and `^patterns`.
     pub subscribe: Vec<String>,
-    /// Bytes that librdkafka's queue may hold.
+    /// Partitions are read by feeds, `0..feeds`, each with a queue of its own: one that has no
+    /// room does not hold up the others.
+    pub feeds: usize,
+    /// Bytes that librdkafka's queues and the blocks that are being filled may hold together.
     pub queue_bytes: u64,
     /// The instance's name, as client id.
     pub instance: String,
@@ -44,6 +51,10 @@ pub struct KafkaSettings {
 
 /// Where the blocks of a partition go.
 pub trait BlockSink: Send + Sync {
+    /// False while nothing more should be read for it: its feed is left alone, and what is fetched
+    /// stays in librdkafka's bounded queue.
+    fn has_room(&self) -> bool;
+
     /// Takes the block, or gives it back where there is no room. Never blocks.
     fn offer(
         &self,
@@ -57,8 +68,15 @@ pub trait BlockSink: Send + Sync {
 pub struct StartAt {
     /// The partition; it is ours in the group.
     pub partition: TopicPartition,
+    /// The assignment by which it is ours.
+    pub assignment: u64,
+    /// The feed that reads it.
+    pub feed: usize,
     /// The first offset.
     pub offset: i64,
+    /// The leader epoch of the message before it, where it is known: a log that was truncated since
+    /// is noticed.
+    pub leader_epoch: Option<i32>,
     /// Where its blocks go.
     pub sink: Arc<dyn BlockSink>,
     /// Tells its blocks apart from those of an earlier start.
@@ -84,7 +102,12 @@ pub struct RevokeReply(
 #[derive(Debug)]
 pub enum Event {
     /// The group gave these partitions to us. Nothing is fetched until they are started.
-    Assigned(Vec<TopicPartition>),
+    Assigned {
+        /// The partitions.
+        partitions: Vec<TopicPartition>,
+        /// The assignment's number, which their starts have to name.
+        assignment: u64,
+    },
     /// The group takes these back. The consumer waits, within a deadline, until `done` is dropped.
     Revoked {
         /// The partitions.
@@ -98,11 +121,27 @@ pub enum Event {
     Fault {
         /// The partition.
         partition: TopicPartition,
+        /// Of the start that it was read from.
+        generation: u64,
         /// Why.
         fault: PartitionFault,
     },
     /// Ends of the partitions, about once a second.
     Statistics(Vec<PartitionStatistics>),
+    /// A feed was left alone for a while since its sinks had no room, or is read again.
+    Paused {
+        /// The feed.
+        feed: usize,
+        /// True while it is left alone.
+        paused: bool,
+    },
+    /// The client tells of something that may pass, or not.
+    Trouble {
+        /// librdkafka's name of it: a closed set.
+        kind: String,
+        /// What the client says.
+        message: String,
+    },
     /// All brokers are out of reach, or one was reached again.
     Broker {
         /// False when none can be reached.
@@ -115,20 +154,18 @@ pub enum Event {
 /// Why a partition cannot be read on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PartitionFault {
-    /// The offset is below the log's start, or above its end.
-    OutOfRange {
-        /// The log's first offset.
-        low: i64,
-        /// The offset behind its last.
-        high: i64,
-    },
+    /// The broker refuses the offset: it is below the log's start, or above its end.
+    OutOfRange,
+    /// The log was truncated below the offset (KIP-320).
+    Truncated,
 }
 
 impl PartitionFault {
     /// The metric's label.
     pub fn kind(&self) -> &'static str {
         match self {
-            PartitionFault::OutOfRange { .. } => "offset_out_of_range",
+            PartitionFault::OutOfRange => "offset_out_of_range",
+            PartitionFault::Truncated => "log_truncated",
         }
     }
 }

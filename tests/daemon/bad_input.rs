@@ -196,9 +196,9 @@ fn a_poisoned_topic_costs_little_and_hurts_no_other() {
 }
 
 #[test]
-fn a_table_of_another_schema_is_refused_by_name() {
-    let broker = Broker::start(&[("events", 1)]);
-    let folder = folder(&broker, &["events"]);
+fn a_table_of_another_schema_holds_its_stream_only() {
+    let broker = Broker::start(&[("events", 1), ("others", 1)]);
+    let folder = folder(&broker, &["events", "others"]);
     broker.send("events", 0, [b"{\"a\":1}".to_vec()]);
     let mut daemon = Running::start(&folder);
     daemon.wait_settled("events", &[(0, 1)]);
@@ -208,13 +208,24 @@ fn a_table_of_another_schema_is_refused_by_name() {
         "schemas/events/1.avsc",
         &SCHEMA.replace("\"int\"", "\"string\""),
     );
-    let mut daemon = Running::start(&folder);
-    let status = daemon.ended();
-    let log = daemon.log();
-    assert_eq!(status.code(), Some(1), "{log}");
-    assert!(
-        log.contains("column a is") || log.contains("a: is integer there"),
-        "{log}"
+    folder.write("schemas/others/1.avsc", SCHEMA);
+    folder.write(
+        "streams/others.toml",
+        &folder
+            .read("streams/others.toml")
+            .replace("subject = \"events\"", "subject = \"others\""),
     );
+    broker.send("others", 0, [b"{\"a\":1}".to_vec()]);
+    let mut daemon = Running::start(&folder);
+    daemon.wait_settled("others", &[(0, 1)]);
+    let told = daemon.wait("the reason", |daemon| {
+        let told = daemon.get("/readyz")?;
+        told.contains("another schema").then_some(told)
+    });
+    assert!(
+        told.contains("column a is") || told.contains("a: is integer there"),
+        "{told}"
+    );
+    assert!(daemon.stop().success());
     assert_eq!(rejects(&folder, "events").len(), 0);
 }

@@ -101,7 +101,7 @@ impl Running {
     }
 
     /// Waits until it has ended by itself.
-    pub(crate) fn ended(&mut self) -> ExitStatus {
+    fn ended(&mut self) -> ExitStatus {
         let began = Instant::now();
         while began.elapsed() < SOON {
             if let Some(status) = self.child.try_wait().unwrap() {

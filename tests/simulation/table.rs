@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use rand::Rng;
 use weir::error::{Error, Result};
-use weir::lake::{Answer, Commit, LakeTable, Logged, View};
+use weir::lake::{Answer, Commit, LakeTable, Logged, Traces, View};
+use weir::model::position::SourcePartition;
 
 use crate::bugs::Bug;
 use crate::world::{Follow, LatePut, Shared, World, pause};
@@ -133,6 +134,10 @@ impl LakeTable for SimTable {
                 return Ok(data);
             }
         }
+    }
+
+    async fn traces(&self, _: &[SourcePartition], _: bool) -> Result<Traces> {
+        Ok(Traces::default())
     }
 
     async fn publish_schema(&self, version: u32, _text: &str) -> Result<()> {

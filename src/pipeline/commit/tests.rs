@@ -4,8 +4,9 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::error::Kind;
+use crate::lake::Traces;
 use crate::model::ledger::{Cut, RECORD_VERSION, RangeRecord, Role};
-use crate::model::position::SourceId;
+use crate::model::position::{SourceId, SourcePartition};
 use crate::shutdown::{self, Trigger};
 
 /// What the next put does.
@@ -83,6 +84,10 @@ impl LakeTable for Memory {
 
     async fn follow_rejects(&self) -> Result<u64> {
         Ok(0)
+    }
+
+    async fn traces(&self, _: &[SourcePartition], _: bool) -> Result<Traces> {
+        Ok(Traces::default())
     }
 
     async fn publish_schema(&self, version: u32, _text: &str) -> Result<()> {

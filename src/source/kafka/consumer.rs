@@ -1,4 +1,7 @@
-//! The consumer's thread: polls, gathers messages into blocks, and hands them to their sinks.
+//! The consumer's thread: serves the group, and drains each feed's queue into blocks.
+//!
+//! Owns: librdkafka's settings, the order of things on the thread, starting and stopping partitions.
+//! Does not own: the blocks (`feed`), what librdkafka calls back (`context`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,28 +11,35 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::error::KafkaError;
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, Tick};
 use crate::error::{Error, Result};
-use crate::model::raw::{RawBlock, RawMessage};
+use crate::source::kafka::cluster::Cluster;
 use crate::source::kafka::context::{Context, list};
 use crate::source::kafka::control::{Control, Order};
-use crate::source::kafka::{
-    BlockSink, Event, KafkaSettings, PartitionFault, StartAt, TopicPartition,
-};
-
-/// A block is handed on at this size.
-const BLOCK_BYTES: usize = 1 << 20;
-const BLOCK_MESSAGES: usize = 8 * 1024;
+use crate::source::kafka::feed::Feed;
+use crate::source::kafka::native::{self, MessageQueue};
+use crate::source::kafka::{Event, KafkaSettings, StartAt, TopicPartition};
 
 /// How long a message may wait in a block that is not full.
 const BLOCK_AGE: Duration = Duration::from_millis(100);
 
-/// Messages that are polled between two looks at the orders.
-const ROUND: usize = 10_000;
+/// A block is handed on at a size between these, the smaller the more partitions there are.
+const BLOCK_BYTES: (u64, u64) = (32 << 10, 1 << 20);
+
+/// Of `KafkaSettings::queue_bytes`, this part is for the blocks that are being filled.
+const BLOCKS_SHARE: u64 = 4;
+
+/// Messages that are taken from a feed before the next one has its turn.
+const BATCH: usize = 2_000;
+
+/// The thread's wait when nothing is there.
+const IDLE: Duration = Duration::from_millis(20);
+
+/// How long leaving the group may take.
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// Orders that may be under way to the thread, which takes them all between two polls.
 const ORDERS: usize = 4096;
@@ -38,34 +48,42 @@ const ORDERS: usize = 4096;
 const EVENTS: usize = 4096;
 
 /// Starts the consumer. Returns its control, its events, and its thread.
+///
+/// # Errors
+/// librdkafka refuses a setting, or a topic's name or pattern.
 pub fn spawn(
     settings: KafkaSettings,
     clock: Clock,
 ) -> Result<(Control, mpsc::Receiver<Event>, JoinHandle<()>)> {
     let (events, receiver) = mpsc::channel(EVENTS);
-    let context = Context {
-        events,
-        revoke_deadline: settings.revoke_deadline,
-        started: Default::default(),
-        is_down: Default::default(),
-    };
+    let context = Context::new(events, settings.revoke_deadline);
     let consumer: BaseConsumer<Context> = client_config(&settings)
         .create_with_context(context)
         .map_err(|e| Error::config("the Kafka settings are refused").because(e))?;
+    let consumer = Arc::new(consumer);
+    let mut feeds = Vec::with_capacity(settings.feeds);
+    for number in 0..settings.feeds {
+        let queue = MessageQueue::new(consumer.clone(), BATCH)
+            .ok_or_else(|| Error::internal("librdkafka makes no queue"))?;
+        feeds.push(Feed::new(number, queue));
+    }
     let topics: Vec<&str> = settings.subscribe.iter().map(String::as_str).collect();
     consumer
         .subscribe(&topics)
         .map_err(|e| Error::config("the topics are refused").because(e))?;
-    let consumer = Arc::new(consumer);
     let (orders, queue) = sync_channel(ORDERS);
     let control = Control {
         orders,
-        consumer: consumer.clone(),
+        cluster: Cluster {
+            consumer: consumer.clone(),
+        },
     };
     let worker = Worker {
+        feeds,
+        feed_of: HashMap::new(),
+        blocks_bytes: settings.queue_bytes / BLOCKS_SHARE,
         consumer,
         clock,
-        readings: HashMap::new(),
         looked: Tick::default(),
     };
     let handle = std::thread::Builder::new()
@@ -75,13 +93,27 @@ pub fn spawn(
     Ok((control, receiver, handle))
 }
 
+/// librdkafka's settings: weir's defaults, then the operator's, then what weir's promises rest on.
 fn client_config(settings: &KafkaSettings) -> ClientConfig {
     let mut config = ClientConfig::new();
+    // Each feed's queue is bounded by itself.
+    let queued = settings.queue_bytes - settings.queue_bytes / BLOCKS_SHARE;
+    let queue = queued / settings.feeds.max(1) as u64;
+    let fetch = (queued / 4).clamp(1 << 20, 32 << 20);
+    config
+        .set("receive.message.max.bytes", "536870912")
+        .set("fetch.queue.backoff.ms", "5")
+        .set("queued.min.messages", "100000")
+        .set(
+            "queued.max.messages.kbytes",
+            (queue / 1024).max(1024).to_string(),
+        )
+        .set("fetch.max.bytes", fetch.to_string())
+        .set("topic.metadata.refresh.interval.ms", "5000")
+        .set("statistics.interval.ms", "1000");
     for (key, value) in &settings.kafka.properties {
         config.set(key, &value.0);
     }
-    let kib = |bytes: u64| (bytes / 1024).max(1024);
-    let fetch = (settings.queue_bytes / 4).clamp(1 << 20, 32 << 20);
     config
         .set("bootstrap.servers", &settings.kafka.brokers)
         .set("group.id", &settings.kafka.group)
@@ -89,34 +121,19 @@ fn client_config(settings: &KafkaSettings) -> ClientConfig {
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "error")
-        .set("isolation.level", "read_committed")
-        .set("fetch.queue.backoff.ms", "5")
-        .set("queued.min.messages", "100000")
-        .set(
-            "queued.max.messages.kbytes",
-            kib(settings.queue_bytes).to_string(),
-        )
-        .set("fetch.max.bytes", fetch.to_string())
-        .set("topic.metadata.refresh.interval.ms", "5000")
-        .set("statistics.interval.ms", "1000");
+        .set("isolation.level", "read_committed");
     config
 }
 
-/// A partition that is fetched.
-struct Reading {
-    partition: TopicPartition,
-    sink: Arc<dyn BlockSink>,
-    generation: u64,
-    open: RawBlock,
-    /// A block that its sink had no room for; the partition is paused meanwhile.
-    waiting: Option<RawBlock>,
-}
-
 struct Worker {
+    feeds: Vec<Feed>,
+    feed_of: HashMap<TopicPartition, usize>,
+    blocks_bytes: u64,
+    /// Behind the feeds, whose queues have to go first.
     consumer: Arc<BaseConsumer<Context>>,
     clock: Clock,
-    readings: HashMap<Arc<str>, HashMap<i32, Reading>>,
     looked: Tick,
 }
 
@@ -131,64 +148,83 @@ impl Worker {
                     Order::Shutdown => return self.leave(),
                 }
             }
-            let mut wait = Duration::from_millis(20);
-            let consumer = self.consumer.clone();
-            for _ in 0..ROUND {
-                match consumer.poll(wait) {
-                    Some(Ok(message)) => self.take(&message),
-                    Some(Err(error)) => self.on_error(&error),
-                    None => break,
-                }
-                wait = Duration::ZERO;
-            }
+            let read = self.drain();
+            self.serve(if read == 0 { IDLE } else { Duration::ZERO });
             self.hand_on();
         }
     }
 
-    fn start(&mut self, starts: Vec<StartAt>) {
-        let partitions = list(starts.iter().map(|s| (&s.partition, Some(s.offset))));
+    /// What librdkafka has for the application beside messages: the group, statistics, errors.
+    fn serve(&mut self, wait: Duration) {
+        match self.consumer.poll(wait) {
+            None => {}
+            // Every partition that is started is led into a feed.
+            Some(Ok(_)) => tracing::debug!("a message came outside of the feeds"),
+            Some(Err(error)) => self.on_error(&error),
+        }
+        let revoked = self.consumer.context().group.lock().take_revoked();
+        self.forget(&revoked);
+    }
+
+    fn drain(&mut self) -> usize {
+        let now = self.clock.tick();
+        let block_bytes = self.block_bytes();
         let context = self.consumer.context();
-        // Held while both change, since a revocation looks at it on this same thread only.
-        context
-            .started
-            .lock()
-            .extend(starts.iter().map(|s| s.partition.clone()));
+        let mut read = 0;
+        for feed in &mut self.feeds {
+            read += feed.drain(block_bytes, now, |event| context.send(event));
+        }
+        read
+    }
+
+    fn block_bytes(&self) -> usize {
+        let readings = self.feeds.iter().map(Feed::len).sum::<usize>().max(1);
+        let bytes = (self.blocks_bytes / readings as u64).clamp(BLOCK_BYTES.0, BLOCK_BYTES.1);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    fn start(&mut self, mut starts: Vec<StartAt>) {
+        {
+            // What was revoked after the order was given is another's.
+            let mut group = self.consumer.context().group.lock();
+            starts.retain(|s| group.start(&s.partition, s.assignment));
+        }
+        let partitions = list(starts.iter().map(|s| (&s.partition, Some(s.offset))));
+        for s in &starts {
+            if let Some(epoch) = s.leader_epoch {
+                native::set_leader_epoch(&partitions, &s.partition, epoch);
+            }
+        }
+        for start in starts {
+            self.feed_of.insert(start.partition.clone(), start.feed);
+            if let Some(feed) = self.feeds.get_mut(start.feed) {
+                feed.start(start);
+            }
+        }
+        // Behind the feeds, so that nothing is fetched that they do not know.
         if let Err(error) = self.consumer.incremental_assign(&partitions) {
             tracing::error!(%error, "could not start partitions");
-        }
-        for s in starts {
-            let reading = Reading {
-                open: RawBlock {
-                    from: s.offset,
-                    to: s.offset,
-                    ..RawBlock::default()
-                },
-                sink: s.sink,
-                generation: s.generation,
-                waiting: None,
-                partition: s.partition,
-            };
-            self.readings
-                .entry(reading.partition.topic.clone())
-                .or_default()
-                .insert(reading.partition.partition, reading);
         }
     }
 
     fn stop(&mut self, partitions: &[TopicPartition]) {
         let stopped: Vec<&TopicPartition> = {
-            let mut started = self.consumer.context().started.lock();
-            partitions.iter().filter(|p| started.remove(*p)).collect()
+            let mut group = self.consumer.context().group.lock();
+            partitions.iter().filter(|p| group.stop(p)).collect()
         };
-        if let Err(error) = self
-            .consumer
-            .incremental_unassign(&list(stopped.iter().map(|p| (*p, None))))
-        {
+        let list = list(stopped.iter().map(|p| (*p, None)));
+        if let Err(error) = self.consumer.incremental_unassign(&list) {
             tracing::error!(%error, "could not stop partitions");
         }
+        self.forget(partitions);
+    }
+
+    fn forget(&mut self, partitions: &[TopicPartition]) {
         for partition in partitions {
-            if let Some(readings) = self.readings.get_mut(&partition.topic) {
-                readings.remove(&partition.partition);
+            if let Some(feed) = self.feed_of.remove(partition)
+                && let Some(feed) = self.feeds.get_mut(feed)
+            {
+                feed.stop(partition);
             }
         }
     }
@@ -200,132 +236,38 @@ impl Worker {
         }
     }
 
-    fn take(&mut self, message: &BorrowedMessage<'_>) {
-        let Some(reading) = self
-            .readings
-            .get_mut(message.topic())
-            .and_then(|r| r.get_mut(&message.partition()))
-        else {
-            return;
-        };
-        let offset = message.offset();
-        let open = &mut reading.open;
-        if offset < open.to {
-            return;
-        }
-        let key = message.key().map(|k| open.push_bytes(k));
-        let value = message.payload().map(|v| open.push_bytes(v));
-        open.messages.push(RawMessage {
-            offset,
-            timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
-            key,
-            value,
-        });
-        open.to = offset + 1;
-        if open.arena.len() >= BLOCK_BYTES || open.messages.len() >= BLOCK_MESSAGES {
-            reading.offer(&self.consumer);
-        }
-    }
-
     /// Hands on what has waited long enough, and tries again what had no room.
     fn hand_on(&mut self) {
         let now = self.clock.tick();
-        let look = now.since(self.looked) >= BLOCK_AGE;
-        if look {
+        let all = now.since(self.looked) >= BLOCK_AGE;
+        if all {
             self.looked = now;
-            self.pass_trailing_holes();
         }
-        for reading in self.readings.values_mut().flat_map(HashMap::values_mut) {
-            if reading.waiting.is_some() || look {
-                reading.offer(&self.consumer);
-            }
+        for feed in &mut self.feeds {
+            feed.hand_on(all);
         }
     }
 
-    /// Behind the last message there may be transaction markers, which are no messages.
-    fn pass_trailing_holes(&mut self) {
-        let Ok(positions) = self.consumer.position() else {
-            return;
-        };
-        for element in positions.elements() {
-            let reading = self
-                .readings
-                .get_mut(element.topic())
-                .and_then(|r| r.get_mut(&element.partition()));
-            if let (Some(reading), Some(position)) = (reading, element.offset().to_raw())
-                && position > reading.open.to
-            {
-                reading.open.to = position;
-            }
-        }
+    fn on_error(&self, error: &KafkaError) {
+        let kind = error
+            .rdkafka_error_code()
+            .map_or_else(|| "other".to_owned(), |code| format!("{code:?}"));
+        self.consumer.context().send(Event::Trouble {
+            kind,
+            message: error.to_string(),
+        });
     }
 
-    fn on_error(&mut self, error: &KafkaError) {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                self.find_out_of_range();
-            }
-            _ => tracing::debug!(%error, "consumer error"),
-        }
-    }
-
-    /// librdkafka's error does not tell the partition: each one's bounds are looked at.
-    fn find_out_of_range(&self) {
-        for reading in self.readings.values().flat_map(HashMap::values) {
-            let partition = &reading.partition;
-            let bounds = self.consumer.fetch_watermarks(
-                &partition.topic,
-                partition.partition,
-                Duration::from_secs(5),
-            );
-            if let Ok((low, high)) = bounds
-                && (reading.open.to < low || reading.open.to > high)
-            {
-                self.consumer.context().send(Event::Fault {
-                    partition: partition.clone(),
-                    fault: PartitionFault::OutOfRange { low, high },
-                });
-            }
-        }
-    }
-
-    fn leave(self) {
+    /// Leaves the group, so that the others need not wait for this member's session to end. The
+    /// consumer itself closes with its last handle.
+    fn leave(mut self) {
+        self.feeds.clear();
         self.consumer.unsubscribe();
-        // Dropping the last handle closes the consumer, which leaves the group.
-    }
-}
-
-impl Reading {
-    fn offer(&mut self, consumer: &BaseConsumer<Context>) {
-        let was_waiting = self.waiting.is_some();
-        if let Some(block) = self.waiting.take()
-            && let Err(block) = self.sink.offer(&self.partition, self.generation, block)
+        let began = self.clock.tick();
+        while self.consumer.context().group.lock().owns_any()
+            && self.clock.tick().since(began) < LEAVE
         {
-            self.waiting = Some(block);
-            return;
-        }
-        if self.open.to > self.open.from {
-            let next = RawBlock {
-                from: self.open.to,
-                to: self.open.to,
-                ..RawBlock::default()
-            };
-            let block = std::mem::replace(&mut self.open, next);
-            self.waiting = self
-                .sink
-                .offer(&self.partition, self.generation, block)
-                .err();
-        }
-        if was_waiting != self.waiting.is_some() {
-            let list = list([(&self.partition, None)]);
-            let done = if was_waiting {
-                consumer.resume(&list)
-            } else {
-                consumer.pause(&list)
-            };
-            if let Err(error) = done {
-                tracing::debug!(%error, "could not pause or resume a partition");
-            }
+            self.serve(IDLE);
         }
     }
 }

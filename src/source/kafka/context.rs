@@ -3,7 +3,7 @@
 //! On an assignment the join is completed with an empty list: partitions are assigned one by one
 //! when their offsets are known. On a revocation the callback waits for the flush.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -22,14 +22,56 @@ use crate::source::kafka::{Event, PartitionStatistics, RevokeReply, TopicPartiti
 
 /// The context of the consumer.
 pub(super) struct Context {
-    pub(super) events: mpsc::Sender<Event>,
-    pub(super) revoke_deadline: Duration,
-    /// Partitions that are assigned in librdkafka, so that only those are unassigned.
-    pub(super) started: Mutex<HashSet<TopicPartition>>,
-    pub(super) is_down: Mutex<bool>,
+    events: mpsc::Sender<Event>,
+    revoke_deadline: Duration,
+    pub(super) group: Mutex<Group>,
+    is_down: Mutex<bool>,
+}
+
+/// What the group gave us, and what of it is fetched. Changed on the consumer's thread only.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// Partitions that are ours, with the number of the assignment that made them so.
+    owned: HashMap<TopicPartition, u64>,
+    /// Those that are assigned in librdkafka, so that only those are unassigned.
+    started: HashSet<TopicPartition>,
+    /// Those that were started and taken back since the thread looked.
+    revoked: Vec<TopicPartition>,
+    assignments: u64,
+}
+
+impl Group {
+    /// Marks a partition as started, if it is still ours by that assignment.
+    pub(super) fn start(&mut self, partition: &TopicPartition, assignment: u64) -> bool {
+        self.owned.get(partition) == Some(&assignment) && self.started.insert(partition.clone())
+    }
+
+    /// Marks a partition as stopped; false if it was not started.
+    pub(super) fn stop(&mut self, partition: &TopicPartition) -> bool {
+        self.started.remove(partition)
+    }
+
+    /// True while the group counts on us for a partition.
+    pub(super) fn owns_any(&self) -> bool {
+        !self.owned.is_empty()
+    }
+
+    /// What was taken back since the last call.
+    pub(super) fn take_revoked(&mut self) -> Vec<TopicPartition> {
+        std::mem::take(&mut self.revoked)
+    }
 }
 
 impl Context {
+    pub(super) fn new(events: mpsc::Sender<Event>, revoke_deadline: Duration) -> Self {
+        Self {
+            events,
+            revoke_deadline,
+            group: Mutex::default(),
+            is_down: Mutex::default(),
+        }
+    }
+
     pub(super) fn send(&self, event: Event) {
         // The queue is far longer than the events that can be under way; when the receiver is gone
         // the process stops.
@@ -120,7 +162,19 @@ impl ConsumerContext for Context {
             if let Err(error) = consumer.incremental_assign(&TopicPartitionList::new()) {
                 tracing::error!(%error, "could not take an assignment");
             }
-            self.send(Event::Assigned(partitions));
+            let assignment = {
+                let mut group = self.group.lock();
+                group.assignments += 1;
+                let number = group.assignments;
+                group
+                    .owned
+                    .extend(partitions.iter().map(|p| (p.clone(), number)));
+                number
+            };
+            self.send(Event::Assigned {
+                partitions,
+                assignment,
+            });
             return;
         }
         let lost = consumer.assignment_lost();
@@ -135,12 +189,14 @@ impl ConsumerContext for Context {
         let _ = done.recv_timeout(self.revoke_deadline);
         let mut unassign = TopicPartitionList::new();
         {
-            let mut started = self.started.lock();
+            let mut group = self.group.lock();
             for partition in &partitions {
-                if started.remove(partition) {
+                group.owned.remove(partition);
+                if group.started.remove(partition) {
                     unassign.add_partition(&partition.topic, partition.partition);
                 }
             }
+            group.revoked.extend(partitions);
         }
         if let Err(error) = consumer.incremental_unassign(&unassign) {
             tracing::error!(%error, "could not give partitions back");

@@ -1,18 +1,9 @@
-//! What others ask of the consumer: orders to its thread, and questions to the cluster.
+//! Orders to the consumer's thread.
 
-use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-
-use crate::error::{Error, Result};
-use crate::source::kafka::context::{Context, list};
+use crate::source::kafka::cluster::Cluster;
 use crate::source::kafka::{StartAt, TopicPartition};
-
-/// How long a question to the cluster may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An order to the consumer's thread.
 pub(super) enum Order {
@@ -26,7 +17,7 @@ pub(super) enum Order {
 #[derive(Clone)]
 pub struct Control {
     pub(super) orders: SyncSender<Order>,
-    pub(super) consumer: Arc<BaseConsumer<Context>>,
+    pub(super) cluster: Cluster,
 }
 
 impl std::fmt::Debug for Control {
@@ -40,6 +31,11 @@ impl Control {
         if self.orders.send(order).is_err() {
             tracing::debug!("the consumer's thread has ended");
         }
+    }
+
+    /// The cluster that is consumed.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
     }
 
     /// Fetches these partitions from their offsets on.
@@ -66,64 +62,5 @@ impl Control {
     /// Leaves the group and ends the thread.
     pub fn shutdown(&self) {
         self.order(Order::Shutdown);
-    }
-
-    async fn ask<T: Send + 'static>(
-        &self,
-        what: &'static str,
-        question: impl FnOnce(&BaseConsumer<Context>) -> std::result::Result<T, KafkaError>
-        + Send
-        + 'static,
-    ) -> Result<T> {
-        let consumer = self.consumer.clone();
-        tokio::task::spawn_blocking(move || question(&consumer))
-            .await
-            .map_err(|e| Error::internal("a question to the broker died").because(e))?
-            .map_err(|e| Error::unreachable(format!("the broker did not tell {what}")).because(e))
-    }
-
-    /// The cluster's id.
-    pub async fn cluster_id(&self) -> Result<String> {
-        let id = self
-            .ask("the cluster's id", |c| {
-                Ok(c.client().fetch_cluster_id(TIMEOUT))
-            })
-            .await?;
-        id.ok_or_else(|| Error::unreachable("the broker did not tell the cluster's id"))
-    }
-
-    /// The number of a topic's partitions.
-    pub async fn partitions_of(&self, topic: Arc<str>) -> Result<i32> {
-        self.ask("a topic's partitions", move |c| {
-            let metadata = c.fetch_metadata(Some(&topic), TIMEOUT)?;
-            let count = metadata
-                .topics()
-                .first()
-                .map_or(0, |t| t.partitions().len());
-            Ok(i32::try_from(count).unwrap_or(i32::MAX))
-        })
-        .await
-    }
-
-    /// The log's first offset, and the one behind its last.
-    pub async fn log_bounds(&self, partition: TopicPartition) -> Result<(i64, i64)> {
-        self.ask("the ends of a log", move |c| {
-            c.fetch_watermarks(&partition.topic, partition.partition, TIMEOUT)
-        })
-        .await
-    }
-
-    /// The first offset at or after a time in milliseconds; `None` if there is none.
-    pub async fn offset_for_time(&self, partition: TopicPartition, ms: i64) -> Result<Option<i64>> {
-        self.ask("the offset of a time", move |c| {
-            let asked = list([(&partition, Some(ms))]);
-            let told = c.offsets_for_times(asked, TIMEOUT)?;
-            Ok(told
-                .elements()
-                .first()
-                .and_then(|e| e.offset().to_raw())
-                .filter(|o| *o >= 0))
-        })
-        .await
     }
 }

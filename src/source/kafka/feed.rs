@@ -1,0 +1,269 @@
+//! A feed: partitions that share a queue, and the blocks that their messages are gathered in.
+//!
+//! Owns: messages into blocks, holes behind the last message, when a block is handed on, and that
+//! nothing is read while a sink has no room. Does not own: the group, the thread (`consumer`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::types::RDKafkaErrorCode;
+
+use crate::clock::Tick;
+use crate::model::raw::{RawBlock, RawMessage};
+use crate::source::kafka::native::{MessageQueue, NativeMessage};
+use crate::source::kafka::{BlockSink, Event, PartitionFault, StartAt, TopicPartition};
+
+/// Messages of a block at most.
+const BLOCK_MESSAGES: usize = 8 * 1024;
+
+/// A feed counts as paused when it had no room for so long.
+const PAUSED_AFTER: Duration = Duration::from_secs(1);
+
+/// A partition that is fetched.
+struct Reading {
+    partition: TopicPartition,
+    sink: Arc<dyn BlockSink>,
+    generation: u64,
+    open: RawBlock,
+    /// A block that its sink had no room for.
+    waiting: Option<RawBlock>,
+}
+
+/// Partitions that are read through one queue.
+pub(super) struct Feed {
+    number: usize,
+    queue: MessageQueue,
+    readings: Readings,
+    /// Since when there is no room, and whether that was told.
+    full: Option<(Tick, bool)>,
+}
+
+#[derive(Default)]
+struct Readings {
+    all: Vec<Reading>,
+    by_partition: HashMap<(Arc<str>, i32), usize>,
+    /// librdkafka's topic and the partition of the last message, and where its reading is.
+    last: Option<(usize, i32, usize)>,
+}
+
+impl Feed {
+    pub(super) fn new(number: usize, queue: MessageQueue) -> Self {
+        Self {
+            number,
+            queue,
+            readings: Readings::default(),
+            full: None,
+        }
+    }
+
+    /// The partitions that are read.
+    pub(super) fn len(&self) -> usize {
+        self.readings.all.len()
+    }
+
+    /// Makes ready for what will be fetched of a partition from its offset on.
+    pub(super) fn start(&mut self, start: StartAt) {
+        if !self.queue.lead_in(&start.partition) {
+            tracing::error!(topic = %start.partition.topic, partition = start.partition.partition, "librdkafka has no queue for the partition");
+        }
+        self.readings.remove(&start.partition);
+        self.readings.insert(Reading {
+            open: RawBlock {
+                from: start.offset,
+                to: start.offset,
+                ..RawBlock::default()
+            },
+            sink: start.sink,
+            generation: start.generation,
+            waiting: None,
+            partition: start.partition,
+        });
+    }
+
+    /// Forgets a partition, and what was gathered of it.
+    pub(super) fn stop(&mut self, partition: &TopicPartition) {
+        self.readings.remove(partition);
+    }
+
+    /// Takes what is fetched, as long as there is room; blocks are handed on at `block_bytes`.
+    /// Returns the number of messages.
+    pub(super) fn drain(
+        &mut self,
+        block_bytes: usize,
+        now: Tick,
+        mut tell: impl FnMut(Event),
+    ) -> usize {
+        if !self.readings.all.iter_mut().all(Reading::has_room) {
+            self.note_full(now, &mut tell);
+            return 0;
+        }
+        if let Some((_, true)) = self.full.take() {
+            tell(Event::Paused {
+                feed: self.number,
+                paused: false,
+            });
+        }
+        let Self {
+            queue, readings, ..
+        } = self;
+        queue.consume(|message| {
+            let Some(reading) = readings.of(message) else {
+                // Of a partition that was given up a moment ago.
+                return;
+            };
+            match message.error() {
+                None => reading.take(message, block_bytes),
+                Some(RDKafkaErrorCode::PartitionEOF) => reading.reach(message.offset()),
+                Some(error) => reading.tell_fault(error, &mut tell),
+            }
+        })
+    }
+
+    /// Hands on what was gathered: all of it, or only what had no room before.
+    pub(super) fn hand_on(&mut self, all: bool) {
+        for reading in &mut self.readings.all {
+            if all || reading.waiting.is_some() {
+                reading.offer();
+            }
+        }
+    }
+
+    fn note_full(&mut self, now: Tick, tell: &mut impl FnMut(Event)) {
+        let (since, told) = self.full.get_or_insert((now, false));
+        if !*told && now.since(*since) >= PAUSED_AFTER {
+            *told = true;
+            tell(Event::Paused {
+                feed: self.number,
+                paused: true,
+            });
+        }
+    }
+}
+
+impl Readings {
+    fn insert(&mut self, reading: Reading) {
+        let key = (reading.partition.topic.clone(), reading.partition.partition);
+        self.by_partition.insert(key, self.all.len());
+        self.all.push(reading);
+        self.last = None;
+    }
+
+    fn remove(&mut self, partition: &TopicPartition) {
+        let key = (partition.topic.clone(), partition.partition);
+        let Some(at) = self.by_partition.remove(&key) else {
+            return;
+        };
+        self.all.swap_remove(at);
+        if let Some(moved) = self.all.get(at) {
+            let key = (moved.partition.topic.clone(), moved.partition.partition);
+            self.by_partition.insert(key, at);
+        }
+        self.last = None;
+    }
+
+    /// Messages come in runs of one partition, so that the name is seldom looked up.
+    fn of(&mut self, message: &NativeMessage<'_>) -> Option<&mut Reading> {
+        let (topic, partition) = (message.topic_key(), message.partition());
+        let at = match self.last {
+            Some((t, p, at)) if t == topic && p == partition => at,
+            _ => {
+                let key = (Arc::from(message.topic()), partition);
+                let at = self.by_partition.get(&key).copied()?;
+                self.last = Some((topic, partition, at));
+                at
+            }
+        };
+        self.all.get_mut(at)
+    }
+}
+
+impl Reading {
+    /// Tries again what had no room.
+    fn has_room(&mut self) -> bool {
+        if self.waiting.is_some() {
+            self.offer();
+        }
+        self.waiting.is_none() && self.sink.has_room()
+    }
+
+    fn take(&mut self, message: &NativeMessage<'_>, block_bytes: usize) {
+        let open = &mut self.open;
+        let offset = message.offset();
+        // Behind a start librdkafka gives nothing below its offset; this is for what it may.
+        if offset < open.to {
+            return;
+        }
+        let (key, value) = (message.key(), message.value());
+        if open.messages.is_empty() {
+            let first = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
+            open.arena.reserve(first);
+            open.messages.reserve(64);
+        }
+        let key = key.map(|k| open.push_bytes(k));
+        let value = value.map(|v| open.push_bytes(v));
+        open.messages.push(RawMessage {
+            offset,
+            timestamp_ms: message.timestamp_ms(),
+            key,
+            value,
+        });
+        open.to = offset + 1;
+        open.leader_epoch = message.leader_epoch().or(open.leader_epoch);
+        if open.arena.len() >= block_bytes || open.messages.len() >= BLOCK_MESSAGES {
+            self.offer();
+        }
+    }
+
+    /// The log holds nothing more below `offset`: markers of transactions, compacted messages.
+    fn reach(&mut self, offset: i64) {
+        self.open.to = self.open.to.max(offset);
+    }
+
+    fn tell_fault(&self, error: RDKafkaErrorCode, tell: &mut impl FnMut(Event)) {
+        let fault = match error {
+            RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
+                PartitionFault::OutOfRange
+            }
+            RDKafkaErrorCode::LogTruncation => PartitionFault::Truncated,
+            other => {
+                tell(Event::Trouble {
+                    kind: format!("{other:?}"),
+                    message: format!(
+                        "{} [{}]: {other}",
+                        self.partition.topic, self.partition.partition
+                    ),
+                });
+                return;
+            }
+        };
+        tell(Event::Fault {
+            partition: self.partition.clone(),
+            generation: self.generation,
+            fault,
+        });
+    }
+
+    fn offer(&mut self) {
+        if let Some(block) = self.waiting.take()
+            && let Err(block) = self.sink.offer(&self.partition, self.generation, block)
+        {
+            self.waiting = Some(block);
+            return;
+        }
+        if self.open.to == self.open.from {
+            return;
+        }
+        let next = RawBlock {
+            from: self.open.to,
+            to: self.open.to,
+            leader_epoch: self.open.leader_epoch,
+            ..RawBlock::default()
+        };
+        let block = std::mem::replace(&mut self.open, next);
+        self.waiting = self
+            .sink
+            .offer(&self.partition, self.generation, block)
+            .err();
+    }
+}
