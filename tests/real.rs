@@ -2,9 +2,9 @@
 //!
 //! `cargo test --features real-services --test real`; tests/README.md says what it needs. What a
 //! part cannot do is a failure, never a skip. Each module is one subject:
-//! `smoke`: every part starts and a topic lands; `kills`: instances die at every step; `faults`:
-//! what brokers do to a topic; `outage`: a part goes away and comes back; `zombie`: an instance
-//! sleeps through its session.
+//! `smoke`: every part starts and a topic lands; `kills`: instances die at every step; `zombie`: an
+//! instance sleeps through its session; `outage`: a part goes away and comes back; `cluster`: leaders
+//! die; `faults`: what brokers do to a topic; `plantings`: a broken lake is found out.
 
 #![allow(
     clippy::disallowed_methods,
@@ -15,8 +15,12 @@
     reason = "other processes are waited for in real time, and a test ends by a panic"
 )]
 
+#[path = "real/cluster.rs"]
+mod cluster;
 #[path = "real/delta_log.rs"]
 mod delta_log;
+#[path = "real/faults.rs"]
+mod faults;
 #[path = "real/instance.rs"]
 mod instance;
 #[path = "real/kills.rs"]
@@ -25,6 +29,8 @@ mod kills;
 mod outage;
 #[path = "real/plan.rs"]
 mod plan;
+#[path = "real/plantings.rs"]
+mod plantings;
 #[path = "real/services.rs"]
 mod services;
 #[path = "real/smoke.rs"]

@@ -49,6 +49,7 @@ def main():
     }
     if a.transaction:
         settings["transactional.id"] = f"produce-{a.seed}"
+        settings["message.timeout.ms"] = 60000
     producer = Producer(settings)
 
     def delivered(expect):
@@ -69,6 +70,8 @@ def main():
         producer.init_transactions(60)
     begin, aborting, stopping = time.monotonic(), False, []
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
+    # Twenty looks at the clock a second, and no more than are needed.
+    look = max(1, min(100, int(a.rate / 20))) if a.rate else 100
     for n in range(a.records):
         if stopping:
             break
@@ -97,7 +100,7 @@ def main():
                 break
             except BufferError:
                 producer.poll(0.05)
-        if n % 100 == 0:
+        if n % look == 0:
             producer.poll(0)
             ahead = n / a.rate - (time.monotonic() - begin) if a.rate else 0
             if ahead > 0:

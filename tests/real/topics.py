@@ -1,14 +1,16 @@
 """What an operator does to topics.
 
 topics.py BROKERS create NAME PARTITIONS [KEY=VALUE]... | delete NAME | grow NAME PARTITIONS
-        | cut NAME PARTITION OFFSET (removes the records before the offset) | ends NAME
+        | cut NAME PARTITION OFFSET (removes the records before the offset)
+        | ends NAME (first and next offsets) | held NAME (number of messages)
+        | leader NAME PARTITION (id of the node)
 """
 
 import json
 import sys
 import time
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 brokers, verb, name, *rest = sys.argv[1:]
@@ -22,10 +24,46 @@ def settle(futures):
 
 def bounds():
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": "none"})
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            partitions = consumer.list_topics(name, 30).topics[name].partitions
+            return {p: consumer.get_watermark_offsets(TopicPartition(name, p), 10) for p in partitions}
+        except KafkaException:
+            # Between two leaders.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def held():
+    consumer = Consumer({
+        "bootstrap.servers": brokers, "group.id": "none", "enable.auto.commit": False,
+        "enable.partition.eof": True, "fetch.queue.backoff.ms": 5,
+    })
     partitions = consumer.list_topics(name, 30).topics[name].partitions
-    found = {p: consumer.get_watermark_offsets(TopicPartition(name, p), 30) for p in partitions}
+    consumer.assign([TopicPartition(name, p, OFFSET_BEGINNING) for p in partitions])
+    count, missing, deadline = 0, set(partitions), time.monotonic() + 60
+    while missing:
+        assert time.monotonic() < deadline, "the topic has no end"
+        for message in consumer.consume(10000, 0.2):
+            if message.error() and message.error().code() == KafkaError._PARTITION_EOF:
+                missing.discard(message.partition())
+            else:
+                assert not message.error(), message.error()
+                count += 1
     consumer.close()
-    return found
+    return count
+
+
+def leader(partition):
+    deadline = time.monotonic() + 60
+    while True:
+        node = admin.list_topics(name, 30).topics[name].partitions[partition].leader
+        if node >= 0:
+            return node
+        assert time.monotonic() < deadline, "the partition has no leader"
+        time.sleep(0.1)
 
 
 if verb == "create":
@@ -52,5 +90,9 @@ elif verb == "cut":
     settle(admin.delete_records([TopicPartition(name, int(rest[0]), int(rest[1]))]))
 elif verb == "ends":
     print(json.dumps(bounds()))
+elif verb == "held":
+    print(held())
+elif verb == "leader":
+    print(leader(int(rest[0])))
 else:
     sys.exit(__doc__)

@@ -23,8 +23,8 @@ pub const SOON: Duration = Duration::from_secs(120);
 /// Where the tables are.
 #[derive(Debug)]
 pub enum Lake {
-    /// A folder in the world's folder.
-    Local,
+    /// A folder.
+    Local(PathBuf),
     /// A bucket.
     S3 {
         /// The server.
@@ -85,7 +85,7 @@ impl World {
         let kafka = Kafka::start(folder.path(), nodes);
         World {
             kafka,
-            lake: Lake::Local,
+            lake: Lake::Local(folder.path().join("lake")),
             folder,
             settings,
         }
@@ -120,7 +120,7 @@ impl World {
     pub fn s3_server(&mut self) -> &mut S3 {
         match &mut self.lake {
             Lake::S3 { server, .. } => server,
-            Lake::Local => panic!("the lake is a folder"),
+            Lake::Local(_) => panic!("the lake is a folder"),
         }
     }
 
@@ -149,6 +149,22 @@ impl World {
         let bounds: BTreeMap<i32, (i64, i64)> =
             serde_json::from_str(&self.topics(&["ends", topic])).unwrap();
         bounds.into_iter().map(|(p, (_, high))| (p, high)).collect()
+    }
+
+    /// The messages that a topic holds.
+    pub fn held(&self, topic: &str) -> u64 {
+        self.topics(&["held", topic]).trim().parse().unwrap()
+    }
+
+    /// The node that leads a partition.
+    pub fn leader(&self, topic: &str, partition: i32) -> usize {
+        let number = partition.to_string();
+        let id: usize = self
+            .topics(&["leader", topic, &number])
+            .trim()
+            .parse()
+            .unwrap();
+        id - 1
     }
 
     /// Fills the usual topic and waits for it; see `produce.py`.
@@ -240,7 +256,7 @@ impl World {
             ..
         } = &self.settings;
         let options = match &self.lake {
-            Lake::Local => String::new(),
+            Lake::Local(_) => String::new(),
             Lake::S3 { server, proxy } => format!(
                 "[lake.options]\nendpoint = \"{}\"\nallow_http = \"true\"\n\
                  region = \"us-east-1\"\naccess_key_id = \"{}\"\nsecret_access_key = \"{}\"\n{}\n",
@@ -265,17 +281,22 @@ impl World {
         write("weir.toml", &daemon)
     }
 
+    /// From now on the lake is at `folder`, a copy of it.
+    pub fn read_lake_at(&mut self, folder: &Path) {
+        self.lake = Lake::Local(folder.to_owned());
+    }
+
     /// The lake's folder on this machine; the S3 server's objects are plain files.
     pub fn lake_folder(&self) -> PathBuf {
         match &self.lake {
-            Lake::Local => self.folder().join("lake"),
+            Lake::Local(folder) => folder.clone(),
             Lake::S3 { .. } => self.folder().join("s3").join(BUCKET).join("tables"),
         }
     }
 
     fn lake_url(&self) -> String {
         match &self.lake {
-            Lake::Local => format!("file://{}", self.folder().join("lake").display()),
+            Lake::Local(folder) => format!("file://{}", folder.display()),
             Lake::S3 { .. } => format!("s3://{BUCKET}/tables"),
         }
     }
@@ -309,11 +330,33 @@ impl World {
         });
     }
 
-    /// Holds the lake against the log of the usual topic; see `check.py`. Returns its counts.
+    /// Holds the lake against the log of the usual topic, see `check.py`, and has `weir verify` say
+    /// the same. Returns the checker's counts.
     pub fn check(&self, options: &[&str]) -> Value {
         let report = self.report(options);
         assert_eq!(report["ok"], json!(true), "{report:#}");
-        report["counts"].clone()
+        let counts = &report["counts"];
+        let (code, proof) = self.verify();
+        assert_eq!((code, &proof["ok"]), (Some(0), &json!(true)), "{proof:#}");
+        let sources = proof["streams"][0]["sources"].as_array().unwrap();
+        let sum = |name: &str| -> i64 { sources.iter().map(|s| s[name].as_i64().unwrap()).sum() };
+        let counted = |name: &str| counts[name].as_i64().unwrap_or(0);
+        assert_eq!(
+            sum("to") - sum("from"),
+            counted("positions"),
+            "{proof:#} {counts:#}"
+        );
+        assert_eq!(
+            sum("accepted"),
+            counted(&format!("{STREAM}__dll")),
+            "{proof:#} {counts:#}"
+        );
+        assert_eq!(
+            sum("rejected"),
+            counted(&format!("{STREAM}__rejects")),
+            "{proof:#} {counts:#}"
+        );
+        counts.clone()
     }
 
     /// What the checker says.

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
-
 use crate::delta_log::{Commit, commits};
 use crate::instance::Weir;
 use crate::plan::{seed, tell};

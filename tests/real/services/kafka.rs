@@ -66,6 +66,11 @@ impl Kafka {
         addresses.collect::<Vec<_>>().join(",")
     }
 
+    /// Where a node keeps its partitions.
+    pub fn data(&self, node: usize) -> PathBuf {
+        self.nodes[node].folder.join("data")
+    }
+
     /// Ends a node by SIGTERM.
     pub fn stop(&mut self, node: usize) {
         let process = self.nodes[node].process.take().expect("it runs");

@@ -33,8 +33,6 @@ pub struct Request {
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// True with `If-None-Match`.
-    pub creates: bool,
 }
 
 impl Request {
@@ -201,7 +199,6 @@ fn parse(head: &str) -> Request {
     Request {
         method: words.next().unwrap_or_default().to_owned(),
         path: words.next().unwrap_or_default().to_owned(),
-        creates: header(head, "if-none-match").is_some(),
     }
 }
 
