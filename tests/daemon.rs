@@ -11,6 +11,8 @@
 mod bad_input;
 #[path = "daemon/broker.rs"]
 mod broker;
+#[path = "daemon/evolution.rs"]
+mod evolution;
 #[path = "daemon/running.rs"]
 mod running;
 #[path = "daemon/schema_command.rs"]

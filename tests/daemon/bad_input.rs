@@ -24,22 +24,8 @@ const SCHEMA: &str = r#"{"type": "record", "name": "E", "fields": [
 
 /// Streams of that schema, each named as its topic.
 fn folder(broker: &Broker, streams: &[&str]) -> Folder {
-    let folder = Folder::new();
-    std::fs::remove_file(folder.path("streams/orders.toml")).unwrap();
-    let settings = folder
-        .read("weir.toml")
-        .replace("127.0.0.1:9092", &broker.address())
-        .replace("max_age = \"10s\"", "max_age = \"500ms\"");
-    folder.write("weir.toml", &settings);
+    let folder = Folder::events(&broker.address(), streams);
     folder.write("schemas/events/1.avsc", SCHEMA);
-    for stream in streams {
-        let text = format!(
-            "source = \"tests\"\nobject = \"events\"\ncategory = \"other\"\n\
-             schema = {{ subject = \"events\" }}\nprimary_key = [\"a\"]\n\
-             [topics]\nnames = [\"{stream}\"]\nformat = \"json\"\n"
-        );
-        folder.write(&format!("streams/{stream}.toml"), &text);
-    }
     folder
 }
 
@@ -222,10 +208,7 @@ fn a_table_of_another_schema_holds_its_stream_only() {
         let told = daemon.get("/readyz")?;
         told.contains("another schema").then_some(told)
     });
-    assert!(
-        told.contains("column a is") || told.contains("a: is integer there"),
-        "{told}"
-    );
+    assert!(told.contains("a: is integer there"), "{told}");
     assert!(daemon.stop().success());
     assert_eq!(rejects(&folder, "events").len(), 0);
 }

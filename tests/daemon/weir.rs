@@ -23,6 +23,31 @@ impl Folder {
         folder
     }
 
+    /// The same with these streams in place of the sample, each named as its topic, with the
+    /// subject `events`, whose field `a` is the key. Batches are cut soon.
+    pub(crate) fn events(broker: &str, streams: &[&str]) -> Self {
+        let folder = Self::new();
+        std::fs::remove_file(folder.path("streams/orders.toml")).unwrap();
+        let settings = folder
+            .read("weir.toml")
+            .replace("127.0.0.1:9092", broker)
+            .replace("max_age = \"10s\"", "max_age = \"500ms\"")
+            .replace(
+                "[kafka.properties]\n",
+                "[kafka.properties]\n\"session.timeout.ms\" = \"3000\"\n\"heartbeat.interval.ms\" = \"500\"\n",
+            );
+        folder.write("weir.toml", &settings);
+        for stream in streams {
+            let text = format!(
+                "source = \"tests\"\nobject = \"events\"\ncategory = \"other\"\n\
+                 schema = {{ subject = \"events\" }}\nprimary_key = [\"a\"]\n\
+                 [topics]\nnames = [\"{stream}\"]\nformat = \"json\"\n"
+            );
+            folder.write(&format!("streams/{stream}.toml"), &text);
+        }
+        folder
+    }
+
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.0.path().join(path)
     }

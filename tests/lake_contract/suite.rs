@@ -198,8 +198,8 @@ pub async fn a_nullable_column_is_added_with_the_next_rows_and_others_are_refuse
     open(store).await.unwrap();
     let opened =
         async |spec: TableSpec| DeltaTable::open_or_create(store, STREAM, "test", spec).await;
-    let required = spec_with(vec![Field::new("later", DataType::Utf8, false)]);
-    let error = opened(required).await.unwrap_err();
+    let recased = spec_with(vec![Field::new("N", DataType::Utf8, false)]);
+    let error = opened(recased).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Refused, "{error}");
     let partitioned = TableSpec {
         partition_columns: vec!["_weir_partition".to_owned()],

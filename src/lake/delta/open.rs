@@ -24,6 +24,7 @@ use crate::lake::delta::side::{Side, load, newest_snapshot};
 use crate::lake::delta::{DeltaTable, ENGINE_INFO, TableSpec, blocking, kernel_error};
 use crate::lake::layout;
 use crate::schema::arrow::rejects_schema;
+use crate::schema::evolve;
 use crate::store::Store;
 
 impl DeltaTable {
@@ -98,9 +99,11 @@ fn compare(snapshot: &Snapshot, name: &str, spec: &TableSpec) -> Result<()> {
         .as_ref()
         .try_into_arrow()
         .map_err(|e| Error::internal("the table's schema has no Arrow form").because(e))?;
-    if let Some(difference) = difference(&have, &spec.schema) {
+    let refusals = evolve::refusals(have.fields(), spec.schema.fields());
+    if !refusals.is_empty() {
         return Err(Error::refused(format!(
-            "table {name} has another schema than this configuration: {difference}; give the stream another name, or move the table away"
+            "table {name} has another schema than this configuration: {}; give the stream another name, or move the table away",
+            refusals.join("; ")
         )));
     }
     let partitions = snapshot
@@ -140,29 +143,4 @@ fn create(engine: &dyn Engine, root: &Url, spec: &TableSpec) -> Result<()> {
         Ok(_) | Err(KernelError::TableAlreadyExistsAtPath(_)) => Ok(()),
         Err(e) => Err(kernel_error("create the table", e)),
     }
-}
-
-/// What of `want` the table does not have as it is; `None` if all fits. A nullable column may be
-/// missing: the next commit that has it adds it.
-fn difference(have: &ArrowSchema, want: &ArrowSchema) -> Option<String> {
-    for field in want.fields() {
-        let Some((_, there)) = have.fields().find(field.name()) else {
-            if field.is_nullable() {
-                continue;
-            }
-            return Some(format!("column {} is missing", field.name()));
-        };
-        if !there.data_type().equals_datatype(field.data_type()) {
-            return Some(format!(
-                "column {} is {} there and {} here",
-                field.name(),
-                there.data_type(),
-                field.data_type()
-            ));
-        }
-    }
-    have.fields()
-        .iter()
-        .find(|f| !f.is_nullable() && want.fields().find(f.name()).is_none())
-        .map(|f| format!("column {} is required there and unknown here", f.name()))
 }

@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use delta_kernel::Engine;
 use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_conversion::TryFromArrow;
+use delta_kernel::expressions::ColumnName;
 use delta_kernel::schema::{StructField, StructType};
 use delta_kernel::snapshot::{IncrementalReplay, Snapshot, SnapshotRef};
 use delta_kernel::transaction::{CommitResult, UpdateTableOperation};
@@ -70,8 +71,13 @@ fn put(
         .clone()
         .update_table(operation, ENGINE_INFO, true)
         .with_commit_info(info, info_schema);
-    for field in missing_columns(&snapshot, commit.schema.as_ref())? {
-        builder = builder.add_column(field);
+    if let Some(wanted) = &commit.schema {
+        for change in changes(snapshot.schema().as_ref(), wanted)? {
+            builder = match change {
+                Change::Add(field) => builder.add_column(field),
+                Change::Relax(column) => builder.set_nullable(column),
+            };
+        }
     }
     for (app_id, version) in &commit.positions {
         builder = builder.with_transaction_id(app_id.clone(), *version);
@@ -105,18 +111,35 @@ fn put(
     }
 }
 
-/// Columns that `wanted` has and the table lacks, as they are added: nullable, since older files
-/// do not hold them.
-fn missing_columns(snapshot: &Snapshot, wanted: Option<&SchemaRef>) -> Result<Vec<StructField>> {
-    let Some(wanted) = wanted else {
-        return Ok(Vec::new());
-    };
+/// What a table's columns become with the rows of a commit.
+enum Change {
+    Add(StructField),
+    Relax(ColumnName),
+}
+
+/// Columns that the rows have and the table lacks are added, nullable, since older files do not hold
+/// them; a required one that the rows lack or that may be null becomes nullable. What else differs
+/// was refused when the table was opened (`schema::evolve`).
+fn changes(have: &StructType, wanted: &SchemaRef) -> Result<Vec<Change>> {
     let wanted = StructType::try_from_arrow(wanted.as_ref())
         .map_err(|e| Error::refused("the schema has no form in Delta's types").because(e))?;
-    let have = snapshot.schema();
-    Ok(wanted
+    let added = wanted
         .fields()
         .filter(|field| have.field(field.name()).is_none())
-        .map(|field| StructField::nullable(field.name(), field.data_type().clone()))
-        .collect())
+        .map(|field| {
+            Change::Add(StructField::nullable(
+                field.name(),
+                field.data_type().clone(),
+            ))
+        });
+    let relaxed = have
+        .fields()
+        .filter(|field| !field.is_nullable())
+        .filter(|field| {
+            wanted
+                .field(field.name())
+                .is_none_or(StructField::is_nullable)
+        })
+        .map(|field| Change::Relax(ColumnName::new([field.name()])));
+    Ok(added.chain(relaxed).collect())
 }
