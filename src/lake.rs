@@ -1,12 +1,14 @@
 //! The lake: what weir asks of a table format, and the protocol that lands a batch exactly once.
 //!
 //! Owns: [`LakeTable`] (the contract), `lake::protocol` (the pure judgement of a batch),
-//! `lake::delta` (Delta through `delta_kernel`), `lake::layout` (every path), `lake::verify`.
+//! `lake::follow` (how the rejects table follows), `lake::delta` (Delta through `delta_kernel`),
+//! `lake::layout` (every path), `lake::verify`.
 //! Does not own: when a batch is cut, or who retries (`pipeline`).
 
 pub mod columns;
 pub mod delta;
 pub mod failure;
+pub mod follow;
 pub mod layout;
 pub mod ledger;
 pub mod protocol;

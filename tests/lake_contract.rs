@@ -10,6 +10,8 @@
     reason = "a test ends by a panic"
 )]
 
+#[path = "lake_contract/faulty.rs"]
+mod faulty;
 #[path = "lake_contract/suite.rs"]
 mod suite;
 
@@ -18,7 +20,10 @@ use std::sync::Arc;
 
 use object_store::memory::InMemory;
 use url::Url;
+use weir::lake::LakeTable;
 use weir::store::{self, Store};
+
+use faulty::{Fault, Faulty, Op, Plan};
 
 /// A folder as store, and what removes it.
 fn local(fsync: bool) -> (Store, tempfile::TempDir) {
@@ -59,4 +64,93 @@ fn an_option_that_the_store_does_not_know_is_refused() {
         let error = store::open(&Url::parse(url).unwrap(), &options, false).unwrap_err();
         assert_eq!(error.kind(), weir::error::Kind::Config, "{error}");
     }
+}
+
+/// A store in memory that goes wrong as `plan` says.
+fn faulty(plan: Plan) -> (Store, Faulty) {
+    let faulty = Faulty::new(Arc::new(InMemory::new()), plan);
+    let url = Url::parse("memory:///").unwrap();
+    let store = Store::new(Arc::new(faulty.clone()), url).unwrap();
+    (store, faulty)
+}
+
+/// One instance lands all of it while `plan` is at work; returns its calls, and those that went
+/// wrong.
+async fn lands_once(plan: Plan) -> (u64, u64) {
+    let (store, faulty) = faulty(plan);
+    suite::landing::instance(&store, 1).await;
+    let calls = faulty.calls();
+    faulty.heal().await;
+    suite::landing::all_is_there_once(&store).await;
+    (calls, faulty.happened().values().sum())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_at_every_call() {
+    let (calls, _) = lands_once(Plan::Never).await;
+    let mut struck = 0;
+    for at in 0..calls {
+        for fault in Fault::ALL {
+            let run = tokio::spawn(lands_once(Plan::At(at, fault)));
+            let ended = run.await;
+            struck += ended
+                .unwrap_or_else(|e| panic!("{fault:?} at call {at}: {e}"))
+                .1;
+        }
+    }
+    println!("{struck} faults at {calls} calls");
+    assert!(struck > 2 * calls, "{struck} faults at {calls} calls");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_in_each_others_way_while_all_goes_wrong() {
+    let mut happened = std::collections::BTreeMap::new();
+    for seed in 0..60 {
+        let (store, faulty) = faulty(Plan::random(seed, 150));
+        let run = tokio::spawn({
+            let faulty = faulty.clone();
+            async move {
+                suite::landing::instances(&store, 3).await;
+                faulty.heal().await;
+                suite::landing::all_is_there_once(&store).await;
+            }
+        });
+        run.await.unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        for (what, times) in faulty.happened() {
+            *happened.entry(what).or_insert(0) += times;
+        }
+    }
+    println!("{happened:?}");
+    let often = happened.values().filter(|times| **times >= 5).count();
+    assert!(often >= 16, "too seldom: {happened:?}");
+}
+
+/// `WEIR_COLD_COMMITS=5000` with `--release --nocapture` measures a table of that length.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cold_start_reads_a_checkpoint_and_the_tail() {
+    let commits = match std::env::var("WEIR_COLD_COMMITS") {
+        Ok(text) => text.parse().unwrap(),
+        Err(_) => 250,
+    };
+    let (store, faulty) = faulty(Plan::Never);
+    let table = suite::batch::open(&store).await.unwrap();
+    suite::long_log(&table, commits).await;
+    let before = (faulty.count(Op::Get), faulty.count(Op::List));
+    let cold = suite::batch::open(&store).await.unwrap();
+    let gets = faulty.count(Op::Get) - before.0;
+    let lists = faulty.count(Op::List) - before.1;
+    println!("{commits} commits: {gets} gets, {lists} listings");
+    // The tail is at most 100 commits, each of which the kernel reads for its own ends too.
+    assert!(gets <= 220 && lists <= 6, "{gets} gets, {lists} listings");
+    assert_eq!(cold.view().await.unwrap(), table.view().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_that_two_put_at_once_is_tried_again() {
+    let (store, faulty) = faulty(Plan::Never);
+    let table = suite::batch::open(&store).await.unwrap();
+    faulty.plan(Plan::At(faulty.calls(), Fault::Taken));
+    let error = table.publish_schema(1, "{}").await.unwrap_err();
+    assert!(error.is_outage(), "{error}");
+    table.publish_schema(1, "{}").await.unwrap();
 }

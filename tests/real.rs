@@ -4,7 +4,8 @@
 //! part cannot do is a failure, never a skip. Each module is one subject:
 //! `smoke`: every part starts and a topic lands; `kills`: instances die at every step; `zombie`: an
 //! instance sleeps through its session; `outage`: a part goes away and comes back; `cluster`: leaders
-//! die; `faults`: what brokers do to a topic; `plantings`: a broken lake is found out.
+//! die; `faults`: what brokers do to a topic; `plantings`: a broken lake is found out;
+//! `lake`: the contract of `tests/lake_contract` on S3.
 
 #![allow(
     clippy::disallowed_methods,
@@ -21,10 +22,15 @@ mod cluster;
 mod delta_log;
 #[path = "real/faults.rs"]
 mod faults;
+#[path = "lake_contract/faulty.rs"]
+#[allow(dead_code, reason = "shared with tests/lake_contract.rs")]
+mod faulty;
 #[path = "real/instance.rs"]
 mod instance;
 #[path = "real/kills.rs"]
 mod kills;
+#[path = "real/lake.rs"]
+mod lake;
 #[path = "real/outage.rs"]
 mod outage;
 #[path = "real/plan.rs"]
@@ -35,6 +41,8 @@ mod plantings;
 mod services;
 #[path = "real/smoke.rs"]
 mod smoke;
+#[path = "lake_contract/suite.rs"]
+mod suite;
 #[path = "real/world.rs"]
 mod world;
 #[path = "real/zombie.rs"]

@@ -1,15 +1,15 @@
 //! A DLO as a Delta table, with its rejects table beside it, through `delta_kernel`.
 //!
 //! Owns: [`DeltaTable`], in rooms: `open` (loading, creating), `side` (what is held of a table),
-//! `put` (the conditional put of a commit), `follow` (rolling the rejects table forward), `upkeep`
+//! `put` (the conditional put of a commit), `rejects` (the rejects table as one that follows), `upkeep`
 //! (checkpoints, checksums), `texts` (schema versions), `log` and `actions` (the log's JSON), `stats`.
-//! Does not own: the judgement (`lake::protocol`).
+//! Does not own: the judgement (`lake::protocol`), when the rejects table follows (`lake::follow`).
 
 mod actions;
-mod follow;
 mod log;
 mod open;
 mod put;
+mod rejects;
 mod side;
 pub mod stats;
 mod texts;
@@ -24,8 +24,9 @@ use delta_kernel::transaction::UpdateTableOperation;
 
 use crate::error::{Error, Kind, Result};
 use crate::lake::delta::side::Side;
+use crate::lake::delta::upkeep::Cadence;
 use crate::lake::ledger::traces;
-use crate::lake::{Answer, Commit, LakeTable, Logged, Traces, View};
+use crate::lake::{Answer, Commit, LakeTable, Logged, Traces, View, follow};
 use crate::model::position::SourcePartition;
 
 const ENGINE_INFO: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
@@ -39,6 +40,7 @@ pub struct DeltaTable {
     data: Side,
     rejects: Side,
     followed: AtomicU64,
+    cadence: Cadence,
     upkeep: tokio::sync::Mutex<()>,
 }
 
@@ -49,6 +51,18 @@ pub struct TableSpec {
     pub schema: SchemaRef,
     /// Partition columns, in order.
     pub partition_columns: Vec<String>,
+}
+
+impl DeltaTable {
+    /// Writes a checkpoint and a checksum each time that so many versions were passed.
+    #[must_use]
+    pub fn with_upkeep_every(mut self, checkpoint: u64, checksum: u64) -> Self {
+        self.cadence = Cadence {
+            checkpoint,
+            checksum,
+        };
+        self
+    }
 }
 
 #[async_trait]
@@ -71,7 +85,13 @@ impl LakeTable for DeltaTable {
     }
 
     async fn follow_rejects(&self) -> Result<u64> {
-        self.follow().await
+        follow::follow(
+            self,
+            &self.followed,
+            follow::next,
+            &follow::Limits::default(),
+        )
+        .await
     }
 
     async fn traces(&self, partitions: &[SourcePartition], ids: bool) -> Result<Traces> {

@@ -2,6 +2,8 @@
 
 #[path = "batch.rs"]
 pub mod batch;
+#[path = "landing.rs"]
+pub mod landing;
 
 use arrow::datatypes::{DataType, Field};
 use futures::TryStreamExt;
@@ -48,6 +50,7 @@ macro_rules! every_law {
             a_sleeper_finds_its_way_after_a_fold
             a_checkpointed_table_loads_cold
             a_text_of_a_schema_never_changes
+            instances_land_all_of_it_once
             ; $make
         }
     };
@@ -241,7 +244,7 @@ pub async fn a_commit_that_is_gone_from_the_log_is_never_passed_over(store: &Sto
 
 /// Commits so that a checkpoint is due, with an idle partition that only the first one names;
 /// returns the ids of all batches, from version 1 on.
-async fn long_log(table: &DeltaTable, to: u64) -> Vec<Uuid> {
+pub async fn long_log(table: &DeltaTable, to: u64) -> Vec<Uuid> {
     let mut batches = Vec::new();
     for at in 1..=to {
         let from = (at as i64 - 1) * 10;
@@ -344,4 +347,9 @@ pub async fn a_text_of_a_schema_never_changes(store: &Store) {
     assert_eq!(error.kind(), Kind::Refused, "{error}");
     assert_eq!(table.schema_text(1).await.unwrap().as_deref(), Some("{}"));
     assert_eq!(table.schema_text(2).await.unwrap(), None);
+}
+
+pub async fn instances_land_all_of_it_once(store: &Store) {
+    landing::instances(store, 3).await;
+    landing::all_is_there_once(store).await;
 }

@@ -11,7 +11,7 @@ use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_conversion::{TryFromArrow, TryIntoArrow};
 use delta_kernel::expressions::ColumnName;
 use delta_kernel::schema::StructType;
-use delta_kernel::snapshot::{Snapshot, SnapshotRef};
+use delta_kernel::snapshot::Snapshot;
 use delta_kernel::transaction::create_table::create_table;
 use delta_kernel::transaction::data_layout::DataLayout;
 use delta_kernel::{Engine, KernelError};
@@ -21,6 +21,7 @@ use url::Url;
 
 use crate::error::{Error, Result};
 use crate::lake::delta::side::{Side, load, newest_snapshot};
+use crate::lake::delta::upkeep::Cadence;
 use crate::lake::delta::{DeltaTable, ENGINE_INFO, TableSpec, blocking, kernel_error};
 use crate::lake::layout;
 use crate::schema::arrow::rejects_schema;
@@ -49,33 +50,41 @@ impl DeltaTable {
             schema: rejects_schema(),
             partition_columns: Vec::new(),
         };
-        let side = async |name: String, spec: &TableSpec| {
-            let url = root
-                .join(&format!("{name}/"))
-                .map_err(|e| Error::config(format!("{name} is no folder name")).because(e))?;
-            let snapshot = open_one(store, &engine, &name, &url, spec).await?;
-            Side::new(store.objects(), engine.clone(), name, url, snapshot).await
-        };
+        let (data, rejects) = (
+            open_one(store, &engine, &root, layout::data_table(stream), &spec).await?,
+            open_one(
+                store,
+                &engine,
+                &root,
+                layout::rejects_table(stream),
+                &rejects,
+            )
+            .await?,
+        );
         Ok(Self {
-            data: side(layout::data_table(stream), &spec).await?,
-            rejects: side(layout::rejects_table(stream), &rejects).await?,
+            data,
+            rejects,
             stream: stream.to_owned(),
             instance: instance.to_owned(),
             columns: spec.schema,
             followed: AtomicU64::new(0),
+            cadence: Cadence::default(),
             upkeep: tokio::sync::Mutex::new(()),
         })
     }
 }
 
-/// The newest snapshot of the table `name`, which is created if it is not there.
+/// The table `name`, which is created if it is not there.
 async fn open_one(
     store: &Store,
     engine: &Arc<dyn Engine>,
-    name: &str,
-    url: &Url,
+    root: &Url,
+    name: String,
     spec: &TableSpec,
-) -> Result<SnapshotRef> {
+) -> Result<Side> {
+    let url = root
+        .join(&format!("{name}/"))
+        .map_err(|e| Error::config(format!("{name} is no folder name")).because(e))?;
     store.make_folder(&format!("{name}/_delta_log"))?;
     let (reader, root) = (engine.clone(), url.clone());
     let there = blocking(move || Ok(load(reader.as_ref(), &root))).await?;
@@ -84,12 +93,12 @@ async fn open_one(
         Err(KernelError::EmptyLog | KernelError::FileNotFound(_)) => {
             let (writer, root, wanted) = (engine.clone(), url.clone(), spec.clone());
             blocking(move || create(writer.as_ref(), &root, &wanted)).await?;
-            newest_snapshot(&store.objects(), engine, url, name).await?
+            newest_snapshot(&store.objects(), engine, &url, &name).await?
         }
-        Err(_) => newest_snapshot(&store.objects(), engine, url, name).await?,
+        Err(_) => newest_snapshot(&store.objects(), engine, &url, &name).await?,
     };
-    compare(&snapshot, name, spec)?;
-    Ok(snapshot)
+    compare(&snapshot, &name, spec)?;
+    Side::new(store.objects(), engine.clone(), name, url, snapshot).await
 }
 
 /// Whether the table fits.

@@ -25,14 +25,16 @@ impl DeltaTable {
         match put {
             Ok(_) => Ok(()),
             Err(object_store::Error::AlreadyExists { .. }) => {
-                let there = self.get_text(version).await?;
-                if there.as_deref() == Some(text) {
-                    Ok(())
-                } else {
-                    Err(Error::refused(format!(
+                match self.get_text(version).await?.as_deref() {
+                    Some(there) if there == text => Ok(()),
+                    Some(_) => Err(Error::refused(format!(
                         "table {} knows another text of schema version {version}; a version's text never changes: register the change as a new version",
                         self.data.name
-                    )))
+                    ))),
+                    // S3 says so too of a put that met another one, whatever becomes of that.
+                    None => Err(Error::unreachable(
+                        "the schema's text was put by two at once and is not there yet",
+                    )),
                 }
             }
             Err(e) => Err(store_error("write the schema's text", e)),

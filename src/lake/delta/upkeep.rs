@@ -7,11 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::Result;
 use crate::lake::delta::{DeltaTable, blocking, kernel_error};
 
-/// A checkpoint is written when this many versions were passed.
-const CHECKPOINT_EVERY: u64 = 100;
+/// How many versions are passed between two checkpoints, and between two checksums; a checkpoint
+/// has a checksum too.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cadence {
+    pub(super) checkpoint: u64,
+    pub(super) checksum: u64,
+}
 
-/// A checksum is written when this many versions were passed, and after each checkpoint.
-const CHECKSUM_EVERY: u64 = 16;
+impl Default for Cadence {
+    fn default() -> Self {
+        Self {
+            checkpoint: 100,
+            checksum: 16,
+        }
+    }
+}
 
 impl DeltaTable {
     /// See [`LakeTable::upkeep`](crate::lake::LakeTable::upkeep).
@@ -26,8 +37,8 @@ impl DeltaTable {
             let due = |last: &AtomicU64, every: u64| {
                 version / every > last.load(Ordering::SeqCst) / every
             };
-            let checkpoint = due(&side.checkpointed, CHECKPOINT_EVERY);
-            if !checkpoint && !due(&side.checksummed, CHECKSUM_EVERY) {
+            let checkpoint = due(&side.checkpointed, self.cadence.checkpoint);
+            if !checkpoint && !due(&side.checksummed, self.cadence.checksum) {
                 continue;
             }
             let engine = side.engine.clone();
