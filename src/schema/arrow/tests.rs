@@ -221,6 +221,65 @@ fn every_type_lands_as_the_table_says() {
     }
 }
 
+/// Avro's and Delta's names of a type, as `docs/schemas.md` pairs them.
+#[test]
+fn the_documented_types_are_those_that_land() {
+    let page = include_str!("../../../docs/schemas.md");
+    let section = page
+        .split("\n## ")
+        .find(|s| s.starts_with("What a type"))
+        .unwrap();
+    let documented: Vec<(&str, &str)> = section
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split(" | ");
+            let avro = cells.next()?.strip_suffix('`')?;
+            Some((avro, cells.next()?.trim_matches('`')))
+        })
+        .collect();
+    let examples = [
+        r#""boolean""#,
+        r#""int""#,
+        r#""long""#,
+        r#""float""#,
+        r#""double""#,
+        r#""bytes""#,
+        r#""string""#,
+        r#"{"type": "record", "name": "N", "fields": [{"name": "x", "type": "int"}]}"#,
+        r#"{"type": "enum", "name": "E", "symbols": ["A"]}"#,
+        r#"{"type": "array", "items": "int"}"#,
+        r#"{"type": "map", "values": ["null", "int"]}"#,
+        r#"{"type": "fixed", "name": "F", "size": 3}"#,
+        r#"{"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}"#,
+        r#"{"type": "fixed", "name": "F", "size": 8, "logicalType": "decimal", "precision": 18, "scale": 4}"#,
+        r#"{"type": "string", "logicalType": "uuid"}"#,
+        r#"{"type": "fixed", "name": "F", "size": 16, "logicalType": "uuid"}"#,
+        r#"{"type": "int", "logicalType": "date"}"#,
+        r#"{"type": "int", "logicalType": "time-millis"}"#,
+        r#"{"type": "long", "logicalType": "time-micros"}"#,
+        r#"{"type": "long", "logicalType": "timestamp-millis"}"#,
+        r#"{"type": "long", "logicalType": "timestamp-micros"}"#,
+        r#"{"type": "long", "logicalType": "local-timestamp-millis"}"#,
+        r#"{"type": "long", "logicalType": "local-timestamp-micros"}"#,
+        r#"{"type": "long", "logicalType": "timestamp-nanos"}"#,
+        r#"{"type": "long", "logicalType": "local-timestamp-nanos"}"#,
+    ];
+    let lands: Vec<(String, String)> = examples
+        .iter()
+        .map(|ty| {
+            let schema = parse("r", 1, &with(ty), true).unwrap();
+            let column = &arrow_fields(&schema.root)[0];
+            let avro = names::avro(&schema.root.fields[0].value);
+            (avro, names::delta(column.data_type()))
+        })
+        .collect();
+    let lands: Vec<(&str, &str)> = lands
+        .iter()
+        .map(|(a, d)| (a.as_str(), d.as_str()))
+        .collect();
+    assert_eq!(documented, lands);
+}
+
 /// The names are those that the Delta library itself gives to the same columns.
 #[test]
 fn delta_names_are_those_of_the_protocol() {
