@@ -11,6 +11,7 @@ mod control;
 mod demo_broker;
 mod feed;
 mod native;
+mod properties;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub use cluster::{Cluster, Topic};
 pub use consumer::spawn;
 pub use control::Control;
 pub use demo_broker::DemoBroker;
+pub use properties::check_properties;
 
 /// A partition of a topic of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

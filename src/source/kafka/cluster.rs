@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};
 use crate::source::kafka::context::{Context, list};
+use crate::source::kafka::properties::{check_properties, refused};
 use crate::source::kafka::{TopicPartition, native};
 
 /// How long a question to the cluster may take.
@@ -45,6 +46,7 @@ impl Cluster {
     /// # Errors
     /// A Kafka property is refused.
     pub fn connect(kafka: &crate::config::Kafka, client_id: &str) -> Result<Self> {
+        check_properties(&kafka.properties)?;
         let mut config = ClientConfig::new();
         for (key, value) in &kafka.properties {
             config.set(key, &value.0);
@@ -57,7 +59,7 @@ impl Cluster {
         let (events, _) = mpsc::channel(1);
         let consumer: BaseConsumer<Context> = config
             .create_with_context(Context::new(events, Duration::ZERO))
-            .map_err(|e| Error::config("the Kafka settings are refused").because(e))?;
+            .map_err(|e| refused(&e, &kafka.properties))?;
         Ok(Self {
             consumer: Arc::new(consumer),
         })

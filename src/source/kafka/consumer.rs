@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, Tick};
@@ -21,6 +21,7 @@ use crate::source::kafka::context::{Context, list};
 use crate::source::kafka::control::{Control, Order};
 use crate::source::kafka::feed::Feed;
 use crate::source::kafka::native::{self, MessageQueue};
+use crate::source::kafka::properties::{check_properties, refused};
 use crate::source::kafka::{Event, KafkaSettings, StartAt, TopicPartition};
 
 /// How long a message may wait in a block that is not full.
@@ -55,11 +56,12 @@ pub fn spawn(
     settings: KafkaSettings,
     clock: Clock,
 ) -> Result<(Control, mpsc::Receiver<Event>, JoinHandle<()>)> {
+    check_properties(&settings.kafka.properties)?;
     let (events, receiver) = mpsc::channel(EVENTS);
     let context = Context::new(events, settings.revoke_deadline);
     let consumer: BaseConsumer<Context> = client_config(&settings)
         .create_with_context(context)
-        .map_err(|e| Error::config("the Kafka settings are refused").because(e))?;
+        .map_err(|e| refused(&e, &settings.kafka.properties))?;
     let consumer = Arc::new(consumer);
     let mut feeds = Vec::with_capacity(settings.feeds);
     for number in 0..settings.feeds {
@@ -249,6 +251,12 @@ impl Worker {
     }
 
     fn on_error(&self, error: &KafkaError) {
+        // Said again for as long as it lasts; the context tells it when it begins and ends.
+        if let Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure) =
+            error.rdkafka_error_code()
+        {
+            return;
+        }
         let kind = error
             .rdkafka_error_code()
             .map_or_else(|| "other".to_owned(), |code| format!("{code:?}"));
