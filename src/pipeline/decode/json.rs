@@ -6,16 +6,20 @@
 //! its syntax alone, so that a later syntax error wins.
 
 mod fault;
+mod plan;
 mod walk;
+
+use std::ops::Range;
 
 use crate::config::UnknownFields;
 use crate::model::reject::{Fault, RejectCode, SkipCode};
 use crate::pipeline::decode::columns::Columns;
 use crate::pipeline::decode::json::fault::{Stop, fault};
+use crate::pipeline::decode::json::plan::Plan;
 use crate::pipeline::decode::json::walk::Walk;
-use crate::pipeline::decode::scan::Cursor;
+use crate::pipeline::decode::scan::{Cursor, Flaw};
 use crate::pipeline::decode::{ElementReject, Judged};
-use crate::schema::{Record, Schema};
+use crate::schema::Schema;
 
 /// What a stream says of its messages.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +37,7 @@ pub struct JsonOptions {
 /// A decoder of one stream's messages.
 #[derive(Debug)]
 pub struct JsonDecoder {
-    root: std::sync::Arc<Record>,
+    root: Plan,
     options: JsonOptions,
     walk: Walk,
 }
@@ -42,7 +46,7 @@ impl JsonDecoder {
     /// A decoder for `schema`.
     pub fn new(schema: &Schema, options: JsonOptions) -> Self {
         Self {
-            root: schema.root.clone(),
+            root: Plan::new(&schema.root),
             options,
             walk: Walk {
                 ignore_unknown: options.unknown_fields == UnknownFields::Ignore,
@@ -93,7 +97,7 @@ impl JsonDecoder {
         if self.options.envelope {
             return match self.envelope(&mut cursor, message, columns, judged) {
                 Ok(()) => Ok(()),
-                Err(Stop::Message(fault)) => Err(fault),
+                Err(Stop::Message(flaw)) => Err(flaw.into()),
                 Err(Stop::Field(fault)) => {
                     self.check_syntax(message)?;
                     Err(fault.into_fault())
@@ -109,7 +113,7 @@ impl JsonDecoder {
         Ok(())
     }
 
-    fn check_syntax(&mut self, message: &[u8]) -> Result<(), Fault> {
+    fn check_syntax(&mut self, message: &[u8]) -> Result<(), Flaw> {
         let mut cursor = Cursor::new(message);
         cursor.skip(&mut self.walk.text)?;
         cursor.end()
@@ -122,7 +126,7 @@ impl JsonDecoder {
         index: u32,
         columns: &mut Columns,
         judged: &mut Judged,
-    ) -> Result<std::ops::Range<usize>, Fault> {
+    ) -> Result<Range<usize>, Flaw> {
         cursor.peek();
         let start = *cursor;
         let rows = columns.rows();
@@ -135,7 +139,7 @@ impl JsonDecoder {
                 judged.accepted.push(index);
                 Ok(start.at..cursor.at)
             }
-            Err(Stop::Message(fault)) => Err(fault),
+            Err(Stop::Message(flaw)) => Err(flaw),
             Err(Stop::Field(fault)) => {
                 columns.roll_back(rows);
                 *cursor = start;

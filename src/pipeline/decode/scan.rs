@@ -16,23 +16,88 @@ pub struct Cursor<'a> {
     depth: u32,
 }
 
-/// A fault of the whole message.
-pub type Syntax<T> = Result<T, Fault>;
+/// What is wrong with a message's syntax.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// It is no JSON; the rule that was broken.
+    Invalid(&'static str),
+    /// It nests beyond [`MAX_DEPTH`].
+    TooDeep,
+}
 
-/// A number's text, of JSON's number grammar.
+/// A flaw is a fault of the whole message.
+pub type Syntax<T> = Result<T, Flaw>;
+
+/// A number of JSON's number grammar.
 #[derive(Debug, Clone, Copy)]
 pub struct Number<'a> {
     /// The text.
     pub text: &'a [u8],
     /// True without fraction and exponent.
     pub is_integer: bool,
+    /// All digits but the exponent's as one integer, if there are at most [`MAX_DIGITS`] and no
+    /// exponent.
+    digits: Option<u64>,
+    /// Digits behind the point.
+    scale: usize,
 }
 
-fn invalid(message: &str) -> Fault {
-    Fault {
-        code: RejectCode::InvalidJson,
-        field: None,
-        message: message.to_owned(),
+/// Digits that a `u64` always holds.
+const MAX_DIGITS: usize = 19;
+
+/// Powers of ten that a double holds exactly.
+const TENS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+impl From<Flaw> for Fault {
+    #[cold]
+    fn from(flaw: Flaw) -> Self {
+        let (code, message) = match flaw {
+            Flaw::Invalid(rule) => (RejectCode::InvalidJson, rule.to_owned()),
+            Flaw::TooDeep => (
+                RejectCode::TooDeep,
+                format!("nested beyond {MAX_DEPTH} levels"),
+            ),
+        };
+        Fault {
+            code,
+            field: None,
+            message,
+        }
+    }
+}
+
+impl Number<'_> {
+    /// The integer, if it is one of few enough digits.
+    #[inline]
+    pub fn as_i64(&self) -> Option<i64> {
+        let value = i64::try_from(self.digits?).ok()?;
+        self.is_integer
+            .then_some(if self.is_negative() { -value } else { value })
+    }
+
+    /// The nearest double, where one division of two exact doubles gives it; `None` says nothing.
+    #[inline]
+    pub fn as_f64(&self) -> Option<f64> {
+        let digits = self.digits.filter(|d| *d <= 1 << 53)?;
+        let value = digits as f64 / TENS.get(self.scale)?;
+        Some(if self.is_negative() { -value } else { value })
+    }
+
+    /// The nearest float, as [`Number::as_f64`].
+    #[inline]
+    pub fn as_f32(&self) -> Option<f32> {
+        let digits = self.digits.filter(|d| *d <= 1 << 24)?;
+        // 10^10 is the last power of ten that a float holds exactly.
+        let tens = TENS[..=10].get(self.scale)?;
+        let value = digits as f32 / *tens as f32;
+        Some(if self.is_negative() { -value } else { value })
+    }
+
+    fn is_negative(&self) -> bool {
+        self.text.first() == Some(&b'-')
     }
 }
 
@@ -50,7 +115,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn peek(&mut self) -> u8 {
         while let Some(&b) = self.bytes.get(self.at) {
-            if !matches!(b, b' ' | b'\n' | b'\r' | b'\t') {
+            if b > b' ' || !matches!(b, b' ' | b'\n' | b'\r' | b'\t') {
                 return b;
             }
             self.at += 1;
@@ -58,14 +123,20 @@ impl<'a> Cursor<'a> {
         0
     }
 
+    /// The bytes not yet read.
+    #[inline]
+    pub fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
     /// Consumes `byte`, after white space.
     #[inline]
-    pub fn expect(&mut self, byte: u8, message: &str) -> Syntax<()> {
+    pub fn expect(&mut self, byte: u8, message: &'static str) -> Syntax<()> {
         if self.peek() == byte && self.at < self.bytes.len() {
             self.at += 1;
             Ok(())
         } else {
-            Err(invalid(message))
+            Err(Flaw::Invalid(message))
         }
     }
 
@@ -74,11 +145,7 @@ impl<'a> Cursor<'a> {
     pub fn enter(&mut self) -> Syntax<()> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(Fault {
-                code: RejectCode::TooDeep,
-                field: None,
-                message: format!("nested beyond {MAX_DEPTH} levels"),
-            });
+            return Err(Flaw::TooDeep);
         }
         Ok(())
     }
@@ -92,6 +159,10 @@ impl<'a> Cursor<'a> {
     /// After a member or element: true if another follows, false at `close`, which is consumed.
     #[inline]
     pub fn more(&mut self, close: u8) -> Syntax<bool> {
+        if self.bytes.get(self.at) == Some(&b',') {
+            self.at += 1;
+            return Ok(true);
+        }
         match self.peek() {
             b',' => {
                 self.at += 1;
@@ -102,7 +173,7 @@ impl<'a> Cursor<'a> {
                 self.leave();
                 Ok(false)
             }
-            _ => Err(invalid("a comma or a closing bracket was expected")),
+            _ => Err(Flaw::Invalid("a comma or a closing bracket was expected")),
         }
     }
 
@@ -123,7 +194,7 @@ impl<'a> Cursor<'a> {
         if self.at == self.bytes.len() {
             Ok(())
         } else {
-            Err(invalid("text follows the value"))
+            Err(Flaw::Invalid("text follows the value"))
         }
     }
 
@@ -134,62 +205,66 @@ impl<'a> Cursor<'a> {
             self.at += word.len();
             Ok(())
         } else {
-            Err(invalid("a value was expected"))
+            Err(Flaw::Invalid("a value was expected"))
         }
     }
 
     /// A number, after white space.
     #[inline]
     pub fn number(&mut self) -> Syntax<Number<'a>> {
+        const BAD: Flaw = Flaw::Invalid("a number is malformed");
         self.peek();
         let from = self.at;
-        let bytes = self.bytes;
-        let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-        let bad = || Err(invalid("a number is malformed"));
-        if bytes.get(self.at) == Some(&b'-') {
+        let mut digits = 0;
+        if self.bytes.get(from) == Some(&b'-') {
             self.at += 1;
         }
-        if !digit(self.at) {
-            return bad();
+        let leading = self.bytes.get(self.at);
+        let whole = self.digits(&mut digits);
+        if whole == 0 || whole > 1 && leading == Some(&b'0') {
+            return Err(BAD);
         }
-        if bytes[self.at] == b'0' {
-            self.at += 1;
-            if digit(self.at) {
-                return bad();
-            }
-        } else {
-            while digit(self.at) {
-                self.at += 1;
-            }
-        }
+        let mut scale = 0;
         let mut is_integer = true;
-        if bytes.get(self.at) == Some(&b'.') {
+        if self.bytes.get(self.at) == Some(&b'.') {
             is_integer = false;
             self.at += 1;
-            if !digit(self.at) {
-                return bad();
-            }
-            while digit(self.at) {
-                self.at += 1;
+            scale = self.digits(&mut digits);
+            if scale == 0 {
+                return Err(BAD);
             }
         }
-        if matches!(bytes.get(self.at), Some(b'e' | b'E')) {
+        let mut is_plain = whole + scale <= MAX_DIGITS;
+        if matches!(self.bytes.get(self.at), Some(b'e' | b'E')) {
             is_integer = false;
+            is_plain = false;
             self.at += 1;
-            if matches!(bytes.get(self.at), Some(b'+' | b'-')) {
+            if matches!(self.bytes.get(self.at), Some(b'+' | b'-')) {
                 self.at += 1;
             }
-            if !digit(self.at) {
-                return bad();
-            }
-            while digit(self.at) {
-                self.at += 1;
+            if self.digits(&mut 0) == 0 {
+                return Err(BAD);
             }
         }
         Ok(Number {
-            text: &bytes[from..self.at],
+            text: &self.bytes[from..self.at],
             is_integer,
+            digits: is_plain.then_some(digits),
+            scale,
         })
+    }
+
+    /// Passes digits over and appends them to `value`, which wraps around; returns their number.
+    #[inline]
+    fn digits(&mut self, value: &mut u64) -> usize {
+        let digit = |b: &u8| Some(b.wrapping_sub(b'0')).filter(|digit| *digit <= 9);
+        let mut count = 0;
+        for digit in self.rest().iter().map_while(digit) {
+            *value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+            count += 1;
+        }
+        self.at += count;
+        count
     }
 
     /// A string, after white space: its text, from the message itself, or from `scratch` where it
@@ -200,26 +275,19 @@ impl<'a> Cursor<'a> {
         'a: 's,
     {
         self.expect(b'"', "a string was expected")?;
-        let from = self.at;
-        self.at = plain_end(self.bytes, self.at);
-        match self.bytes.get(self.at) {
-            Some(b'"') => {
-                let text = &self.bytes[from..self.at];
-                self.at += 1;
-                Ok(text)
-            }
-            Some(b'\\') => {
-                scratch.clear();
-                scratch.extend_from_slice(&self.bytes[from..self.at]);
-                self.escaped(scratch)?;
-                Ok(scratch)
-            }
-            Some(_) => Err(invalid("a control character stands in a string")),
-            None => Err(invalid("a string does not end")),
+        let rest = self.rest();
+        let length = plain_length(rest);
+        if let Some((text, [b'"', ..])) = rest.split_at_checked(length) {
+            self.at += length + 1;
+            return Ok(text);
         }
+        scratch.clear();
+        self.escaped(scratch)?;
+        Ok(scratch)
     }
 
-    /// The rest of a string from its first escape on.
+    /// The rest of a string that has escapes.
+    #[cold]
     fn escaped(&mut self, out: &mut Vec<u8>) -> Syntax<()> {
         loop {
             match self.bytes.get(self.at) {
@@ -229,14 +297,15 @@ impl<'a> Cursor<'a> {
                 }
                 Some(b'\\') => self.escape(out)?,
                 Some(b) if *b < 0x20 => {
-                    return Err(invalid("a control character stands in a string"));
+                    return Err(Flaw::Invalid("a control character stands in a string"));
                 }
                 Some(_) => {
-                    let end = plain_end(self.bytes, self.at);
-                    out.extend_from_slice(&self.bytes[self.at..end]);
-                    self.at = end;
+                    let rest = self.rest();
+                    let plain = &rest[..plain_length(rest)];
+                    out.extend_from_slice(plain);
+                    self.at += plain.len();
                 }
-                None => return Err(invalid("a string does not end")),
+                None => return Err(Flaw::Invalid("a string does not end")),
             }
         }
     }
@@ -256,24 +325,24 @@ impl<'a> Cursor<'a> {
                 let code = match first {
                     0xD800..=0xDBFF => {
                         if self.bytes.get(self.at..self.at + 2) != Some(b"\\u".as_slice()) {
-                            return Err(invalid("a lone surrogate stands in a string"));
+                            return Err(Flaw::Invalid("a lone surrogate stands in a string"));
                         }
                         self.at += 2;
                         let second = self.hex4()?;
                         if !(0xDC00..=0xDFFF).contains(&second) {
-                            return Err(invalid("a lone surrogate stands in a string"));
+                            return Err(Flaw::Invalid("a lone surrogate stands in a string"));
                         }
                         0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)
                     }
                     other => other,
                 };
                 let Some(c) = char::from_u32(code) else {
-                    return Err(invalid("a lone surrogate stands in a string"));
+                    return Err(Flaw::Invalid("a lone surrogate stands in a string"));
                 };
                 out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 return Ok(());
             }
-            _ => return Err(invalid("an escape is malformed")),
+            _ => return Err(Flaw::Invalid("an escape is malformed")),
         };
         out.push(byte);
         Ok(())
@@ -286,7 +355,7 @@ impl<'a> Cursor<'a> {
                 .bytes
                 .get(self.at)
                 .and_then(|b| char::from(*b).to_digit(16))
-                .ok_or_else(|| invalid("an escape is malformed"))?;
+                .ok_or(Flaw::Invalid("an escape is malformed"))?;
             code = code << 4 | digit;
             self.at += 1;
         }
@@ -329,37 +398,33 @@ impl<'a> Cursor<'a> {
             b'f' => self.word("false"),
             b'n' => self.word("null"),
             b'-' | b'0'..=b'9' => self.number().map(drop),
-            _ => Err(invalid("a value was expected")),
+            _ => Err(Flaw::Invalid("a value was expected")),
         }
     }
 }
 
-/// The first byte from `at` on that is a quote, a backslash or a control character.
+/// The number of bytes before the first that is a quote, a backslash or a control character.
 #[inline]
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    while let Some(chunk) = bytes.get(at..at + 8) {
-        let Ok(word) = <[u8; 8]>::try_from(chunk) else {
-            break;
-        };
-        let word = u64::from_le_bytes(word);
-        let has_zero = |w: u64| w.wrapping_sub(ONES) & !w & HIGH;
-        let quote = has_zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = has_zero(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-        let hit = quote | backslash | control;
+    let mut rest = bytes;
+    while let Some((word, next)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        // In each, a byte's highest bit is set where the byte was below, or was high before.
+        let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
+        let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+        let control = word.wrapping_sub(ONES * 0x20);
+        let hit = (quote | backslash | control) & !word & HIGH;
         if hit != 0 {
             // The lowest hit is exact; those above it may be borrowed.
-            return at + hit.trailing_zeros() as usize / 8;
+            return bytes.len() - rest.len() + hit.trailing_zeros() as usize / 8;
         }
-        at += 8;
+        rest = next;
     }
-    while let Some(b) = bytes.get(at) {
-        if *b == b'"' || *b == b'\\' || *b < 0x20 {
-            break;
-        }
-        at += 1;
-    }
-    at
+    let plain = |b: &&u8| **b != b'"' && **b != b'\\' && **b >= 0x20;
+    bytes.len() - rest.len() + rest.iter().take_while(plain).count()
 }
+
+#[cfg(test)]
+mod tests;

@@ -210,6 +210,89 @@ pub fn time(text: &[u8], unit: Unit) -> Parsed<i64> {
 
 /// RFC 3339 with a zone, in `unit`s since the epoch.
 pub fn timestamp(text: &[u8], unit: Unit) -> Parsed<i64> {
+    usual_timestamp(text, unit).map_or_else(|| any_timestamp(text, unit), Ok)
+}
+
+/// `yyyy-mm-ddTHH:MM:SS[.f]Z`, where nothing is wrong with it.
+#[inline]
+fn usual_timestamp(text: &[u8], unit: Unit) -> Option<i64> {
+    let (head, rest) = text.split_first_chunk::<19>()?;
+    let [
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        o1,
+        o2,
+        b'-',
+        d1,
+        d2,
+        b'T',
+        h1,
+        h2,
+        b':',
+        m1,
+        m2,
+        b':',
+        s1,
+        s2,
+    ] = *head
+    else {
+        return None;
+    };
+    let mut all_digits = true;
+    let mut two = |a: u8, b: u8| {
+        let (a, b) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
+        all_digits &= a <= 9 && b <= 9;
+        u32::from(a) * 10 + u32::from(b)
+    };
+    let year = two(y1, y2) * 100 + two(y3, y4);
+    let (month, day) = (two(o1, o2), two(d1, d2));
+    let (hours, minutes, seconds) = (two(h1, h2), two(m1, m2), two(s1, s2));
+    if !all_digits || hours > 23 || minutes > 59 || seconds > 59 {
+        return None;
+    }
+    let of_day = i64::from(hours * 3600 + minutes * 60 + seconds);
+    let days = days_of(year, month, day).ok()?;
+    let whole = (days * 86_400 + of_day).checked_mul(unit.per_second())?;
+    match rest {
+        [b'Z'] => Some(whole),
+        [b'.', fraction @ .., b'Z'] => whole.checked_add(fraction_of(fraction, unit)?),
+        _ => None,
+    }
+}
+
+/// 1 to as many digits as `unit` has, in `unit`s.
+#[inline]
+fn fraction_of(digits: &[u8], unit: Unit) -> Option<i64> {
+    if digits.is_empty() || digits.len() > unit.digits() {
+        return None;
+    }
+    let mut value = 0;
+    for d in digits {
+        let d = d.wrapping_sub(b'0');
+        if d > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(d);
+    }
+    Some(value * TENS[unit.digits() - digits.len()])
+}
+
+const TENS: [i64; 9] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+];
+
+fn any_timestamp(text: &[u8], unit: Unit) -> Parsed<i64> {
     let (days, time, rest) = date_time(text, unit)?;
     let offset = match rest {
         [b'Z' | b'z'] => 0,
@@ -219,7 +302,7 @@ pub fn timestamp(text: &[u8], unit: Unit) -> Parsed<i64> {
             if hours > 23 || minutes > 59 {
                 return Err((FORMAT, "has no valid zone"));
             }
-            let seconds = hours * 3600 + minutes * 60;
+            let seconds = i64::from(hours * 3600 + minutes * 60);
             if *sign == b'-' { -seconds } else { seconds }
         }
         _ => {
@@ -263,9 +346,9 @@ fn date_time(text: &[u8], unit: Unit) -> Parsed<(i64, i64, &[u8])> {
     Ok((days, time, rest))
 }
 
-fn two(a: u8, b: u8) -> Parsed<i64> {
+fn two(a: u8, b: u8) -> Parsed<u32> {
     if a.is_ascii_digit() && b.is_ascii_digit() {
-        Ok(i64::from(a - b'0') * 10 + i64::from(b - b'0'))
+        Ok(u32::from(a - b'0') * 10 + u32::from(b - b'0'))
     } else {
         Err((FORMAT, "has a letter where a digit belongs"))
     }
@@ -275,16 +358,23 @@ fn days(text: &[u8]) -> Parsed<i64> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text else {
         return Err((FORMAT, "is not of the form yyyy-mm-dd"));
     };
-    let year = two(y1, y2)? * 100 + two(y3, y4)?;
-    let month = two(m1, m2)?;
-    let day = two(d1, d2)?;
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let last = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => return Err((FORMAT, "has no such month")),
+    days_of(
+        two(y1, y2)? * 100 + two(y3, y4)?,
+        two(m1, m2)?,
+        two(d1, d2)?,
+    )
+}
+
+/// Days from 1970-01-01 to a date of the years 0001 to 9999.
+#[inline]
+fn days_of(year: u32, month: u32, day: u32) -> Parsed<i64> {
+    const LAST: [u32; 13] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    /// Days of the months before, from March on, so that the leap day is last.
+    const BEFORE: [u32; 13] = [0, 306, 337, 0, 31, 61, 92, 122, 153, 184, 214, 245, 275];
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let last = match LAST.get(month as usize) {
+        None | Some(0) => return Err((FORMAT, "has no such month")),
+        Some(last) => last + u32::from(leap && month == 2),
     };
     if day < 1 || day > last {
         return Err((FORMAT, "has no such day"));
@@ -292,13 +382,10 @@ fn days(text: &[u8]) -> Parsed<i64> {
     if year == 0 {
         return Err((RANGE, "is beyond the years 0001 to 9999"));
     }
-    // Days from civil: years begin in March, so that the leap day is last.
-    let y = if month <= 2 { year - 1 } else { year };
-    let era = y.div_euclid(400);
-    let yoe = y - era * 400;
-    let doy = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-    Ok(era * 146_097 + doe - 719_468)
+    let from_march = year - u32::from(month <= 2);
+    let leaps = from_march / 4 - from_march / 100 + from_march / 400;
+    let since_march_of_0 = from_march * 365 + leaps + BEFORE[month as usize] + day - 1;
+    Ok(i64::from(since_march_of_0) - 719_468)
 }
 
 fn time_of_day(text: &[u8], unit: Unit) -> Parsed<(i64, &[u8])> {
@@ -309,7 +396,7 @@ fn time_of_day(text: &[u8], unit: Unit) -> Parsed<(i64, &[u8])> {
     if hours > 23 || minutes > 59 || seconds > 59 {
         return Err((FORMAT, "is no time of day"));
     }
-    let mut value = (hours * 3600 + minutes * 60 + seconds) * unit.per_second();
+    let mut value = i64::from(hours * 3600 + minutes * 60 + seconds) * unit.per_second();
     let mut rest = rest;
     if let [b'.', fraction @ ..] = rest {
         let count = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -346,3 +433,6 @@ pub fn is_uuid(text: &[u8]) -> bool {
 fn as_str(text: &[u8]) -> &str {
     std::str::from_utf8(text).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

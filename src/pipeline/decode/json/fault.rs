@@ -1,11 +1,12 @@
 //! What ends the walk over a record, and the path of the field where it ended.
 
 use crate::model::reject::{Fault, RejectCode};
+use crate::pipeline::decode::scan::Flaw;
 
-/// What ends the walk over a record.
+/// What ends the walk over a record. It is small, since every step of the walk returns it.
 pub(super) enum Stop {
-    Message(Fault),
-    Field(FieldFault),
+    Message(Flaw),
+    Field(Box<FieldFault>),
 }
 
 /// A fault below the record, with its path from the inside out.
@@ -21,18 +22,19 @@ pub(super) enum Step {
     Key(String),
 }
 
-impl From<Fault> for Stop {
-    fn from(fault: Fault) -> Self {
-        Stop::Message(fault)
+impl From<Flaw> for Stop {
+    fn from(flaw: Flaw) -> Self {
+        Stop::Message(flaw)
     }
 }
 
+#[cold]
 pub(super) fn fault(code: RejectCode, message: impl Into<String>) -> Stop {
-    Stop::Field(FieldFault {
+    Stop::Field(Box::new(FieldFault {
         code,
         message: message.into(),
         path: Vec::new(),
-    })
+    }))
 }
 
 impl Stop {

@@ -5,6 +5,8 @@ mod rules;
 
 use std::collections::BTreeMap;
 
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Float64Type, Int32Type};
 use proptest::prelude::*;
 
 use super::*;
@@ -235,6 +237,70 @@ fn envelopes_judge_each_element_alone() {
     }
 }
 
+#[test]
+fn many_keys_take_no_more_time_than_few() {
+    let schema = schema(r#"{"name":"m","type":{"type":"map","values":"int"}}"#);
+    let options = JsonOptions {
+        max_message_bytes: 1 << 24,
+        ..options(false)
+    };
+    // If each key were held against all before it, this would take minutes.
+    let members: Vec<String> = (0..300_000).map(|n| format!("\"k{n}\":{n}")).collect();
+    let mut message = format!("{{\"m\":{{{}}}}}", members.join(","));
+    assert_eq!(verdict_of(&schema, options, message.as_bytes()), "ok");
+    message.truncate(message.len() - 2);
+    message.push_str(r#","k7":1}}"#);
+    assert_eq!(
+        verdict_of(&schema, options, message.as_bytes()),
+        r#"duplicate_field@m["k7"]"#
+    );
+}
+
+/// A member of a message: its name, its value, and what is wrong with it in its field.
+type Member = (&'static str, &'static str, Option<&'static str>);
+
+/// `a` is an int, `b` a string or null, `c` a double in the key, `d` an enum with a default.
+const MEMBERS: [Member; 11] = [
+    ("a", "17", None),
+    ("a", "\"17\"", Some("wrong_type@a")),
+    ("b", "\"x\\n\"", None),
+    ("b", "null", None),
+    ("b", "[{}]", Some("wrong_type@b")),
+    ("c", "1.25", None),
+    ("c", "null", Some("null_key@c")),
+    ("d", "\"on\"", None),
+    ("d", "\"none\"", Some("unknown_symbol@d")),
+    ("x", "[1,{\"a\":2}]", Some("unknown_field@x")),
+    ("\\u0061", "18", None),
+];
+
+/// The verdict by the rules' own words: fields as they stand, then what is absent.
+fn slow_verdict(members: &[Member], ignore_unknown: bool) -> String {
+    let mut seen: Vec<&str> = Vec::new();
+    for (name, _, fault) in members {
+        let name = if name.starts_with('\\') { "a" } else { name };
+        if name == "x" {
+            if !ignore_unknown {
+                return "unknown_field@x".to_owned();
+            }
+            continue;
+        }
+        if seen.contains(&name) {
+            return format!("duplicate_field@{name}");
+        }
+        seen.push(name);
+        if let Some(fault) = fault {
+            return (*fault).to_owned();
+        }
+    }
+    for required in ["a", "c"] {
+        if !seen.contains(&required) {
+            return format!("missing_field@{required}");
+        }
+    }
+    "ok".to_owned()
+}
+
 proptest! {
     /// What is accepted as JSON is what serde_json accepts, duplicate keys apart.
     #[test]
@@ -244,5 +310,44 @@ proptest! {
         let is_json = serde_json::from_str::<BTreeMap<String, serde_json::Value>>(&text).is_ok()
             || serde_json::from_str::<Box<serde_json::value::RawValue>>(&text).is_ok();
         prop_assert_eq!(got != "invalid_json", is_json, "{} {}", text, got);
+    }
+
+    /// Fields in any order, twice, unknown, with escapes in their names and white space around.
+    #[test]
+    fn fields_are_judged_as_they_stand(
+        members in prop::collection::vec(prop::sample::select(&MEMBERS[..]), 0..8),
+        ignore_unknown: bool,
+        space in prop::sample::select(&["", " ", "\r\n\t "][..]),
+    ) {
+        let mut schema = schema(
+            r#"{"name":"a","type":"int"},{"name":"b","type":["null","string"]},{"name":"c","type":"double"},
+               {"name":"d","type":{"type":"enum","name":"E","symbols":["off","on"]},"default":"off"}"#,
+        );
+        std::sync::Arc::make_mut(&mut schema.root).fields[2].is_key = true;
+        let options = JsonOptions {
+            unknown_fields: if ignore_unknown { UnknownFields::Ignore } else { UnknownFields::Reject },
+            ..options(false)
+        };
+        let texts: Vec<String> = members
+            .iter()
+            .map(|(name, value, _)| format!("{space}\"{name}\"{space}:{space}{value}{space}"))
+            .collect();
+        let message = format!("{space}{{{space}{}}}{space}", texts.join(","));
+        let want = slow_verdict(&members, ignore_unknown);
+        prop_assert_eq!(verdict_of(&schema, options, message.as_bytes()), want.clone(), "{}", &message);
+        if want == "ok" {
+            let is = |name: &str| members.iter().rev().find(|m| m.0 == name).map(|m| m.1);
+            let a = is("a").or(is("\\u0061")).map(|a| a.parse().unwrap());
+            let b = is("b").and_then(|b| serde_json::from_str(b).unwrap());
+            let mut columns = Columns::new(&schema);
+            JsonDecoder::new(&schema, options).decode(message.as_bytes(), &mut columns, &mut Judged::default());
+            let arrays = columns.finish();
+            prop_assert_eq!(arrays[0].as_primitive::<Int32Type>().iter().next(), Some(a));
+            let text: Option<&str> = arrays[1].as_string::<i32>().iter().next().flatten();
+            prop_assert_eq!(text.map(str::to_owned), b);
+            prop_assert_eq!(arrays[2].as_primitive::<Float64Type>().value(0), 1.25);
+            let d = if is("d").is_some() { "on" } else { "off" };
+            prop_assert_eq!(arrays[3].as_string::<i32>().value(0), d);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! One JSON object into the columns of one record.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -7,11 +9,14 @@ use crate::model::reject::RejectCode;
 use crate::pipeline::decode::columns::{Column, MAX_COLUMN_BYTES, Values};
 use crate::pipeline::decode::defaults;
 use crate::pipeline::decode::json::fault::{Step, Stop, fault};
+use crate::pipeline::decode::json::plan::{Kind, Plan, ValuePlan};
 use crate::pipeline::decode::scan::{Cursor, Number};
 use crate::pipeline::decode::text::{self, Parsed, Unit};
-use crate::schema::{Field, Record, Type, Value};
 
-/// What a walk over a record needs beside the record.
+/// Keys of a map up to which a repeated one is looked for among the others; beyond, in a set.
+const FEW_KEYS: usize = 16;
+
+/// What a walk over a record needs beside its plan.
 #[derive(Debug)]
 pub(super) struct Walk {
     pub(super) ignore_unknown: bool,
@@ -24,46 +29,31 @@ impl Walk {
     pub(super) fn record(
         &mut self,
         cursor: &mut Cursor<'_>,
-        record: &Record,
+        plan: &Plan,
         columns: &mut [Column],
         rows: usize,
     ) -> Result<(), Stop> {
         if cursor.peek() != b'{' {
-            return Err(fault(
-                RejectCode::WrongType,
-                format!("an object is wanted, {} was seen", kind(cursor)),
-            ));
+            return Err(wrong("an object", cursor));
         }
         cursor.at += 1;
         cursor.enter()?;
         let mut filled = 0;
         if !cursor.is_empty(b'}') {
             let mut expected = 0;
+            // Every field so far stands before this place, so that those behind it are new.
+            let mut top = 0;
             loop {
-                let key = cursor.string(&mut self.key)?;
-                let at = match find(record, key, expected) {
-                    Some(at) => at,
-                    None if self.ignore_unknown => {
-                        cursor.expect(b':', "a colon was expected")?;
-                        cursor.skip(&mut self.text)?;
-                        if cursor.more(b'}')? {
-                            continue;
-                        }
-                        break;
+                let Some(at) = self.field(cursor, plan, expected)? else {
+                    cursor.skip(&mut self.text)?;
+                    if cursor.more(b'}')? {
+                        continue;
                     }
-                    None => {
-                        let name = String::from_utf8_lossy(key).into_owned();
-                        return Err(fault(
-                            RejectCode::UnknownField,
-                            "the schema has no such field",
-                        )
-                        .within(|| Step::Name(name)));
-                    }
+                    break;
                 };
-                cursor.expect(b':', "a colon was expected")?;
-                let field = &record.fields[at];
-                let step = || Step::Name(field.external.clone());
-                if columns[at].len() > rows {
+                let field = &plan.fields[at];
+                let step = || Step::Name(field.name.clone());
+                if at < top && columns[at].len() > rows {
                     return Err(
                         fault(RejectCode::DuplicateField, "the field stands twice").within(step)
                     );
@@ -72,28 +62,54 @@ impl Walk {
                     .map_err(|stop| stop.within(step))?;
                 filled += 1;
                 expected = at + 1;
+                top = top.max(expected);
                 if !cursor.more(b'}')? {
                     break;
                 }
             }
         }
-        if filled < record.fields.len() {
-            fill_absent(record, columns, rows)?;
+        if filled < plan.fields.len() {
+            fill_absent(plan, columns, rows)?;
         }
         Ok(())
+    }
+
+    /// Reads a name and its colon and finds the field; the next one in the schema's order is tried
+    /// first, by its bytes. `None` is an unknown one that is to be passed over.
+    #[inline]
+    fn field(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        plan: &Plan,
+        expected: usize,
+    ) -> Result<Option<usize>, Stop> {
+        cursor.peek();
+        if let Some(length) = plan.stands_at(expected, cursor.rest()) {
+            cursor.at += length;
+            return Ok(Some(expected));
+        }
+        let name = cursor.string(&mut self.key)?;
+        let found = plan.find(name);
+        if found.is_none() && !self.ignore_unknown {
+            let name = String::from_utf8_lossy(name).into_owned();
+            let unknown = fault(RejectCode::UnknownField, "the schema has no such field");
+            return Err(unknown.within(|| Step::Name(name)));
+        }
+        cursor.expect(b':', "a colon was expected")?;
+        Ok(found)
     }
 
     fn value(
         &mut self,
         cursor: &mut Cursor<'_>,
-        value: &Value,
+        plan: &ValuePlan,
         is_key: bool,
         column: &mut Column,
     ) -> Result<(), Stop> {
         let first = cursor.peek();
         if first == b'n' {
             cursor.word("null")?;
-            if value.nullable {
+            if plan.nullable {
                 column.push_null();
                 return Ok(());
             }
@@ -103,11 +119,11 @@ impl Walk {
                 fault(RejectCode::NullValue, "null stands in a required field")
             });
         }
-        match (&mut column.values, &value.ty) {
-            (Values::Bytes { offsets, data }, ty) => self.bytes(cursor, ty, offsets, data)?,
-            (Values::I64(values), ty) => values.push(self.long(cursor, first, ty)?),
-            (Values::I32(values), Type::Date) => values.push(self.date(cursor, first)?),
-            (Values::I32(values), _) => {
+        match (&plan.kind, &mut column.values) {
+            (kind, Values::Bytes { offsets, data }) => self.bytes(cursor, kind, offsets, data)?,
+            (kind, Values::I64(values)) => values.push(self.long(cursor, first, kind)?),
+            (Kind::Date, Values::I32(values)) => values.push(self.date(cursor, first)?),
+            (_, Values::I32(values)) => {
                 let n = integer(cursor, first)?;
                 values.push(
                     i32::try_from(n).map_err(|_| {
@@ -115,15 +131,17 @@ impl Walk {
                     })?,
                 );
             }
-            (Values::F64(values), _) => {
+            (_, Values::F64(values)) => {
                 let n = number(cursor, first, "a number")?;
-                values.push(ruled(text::double(n.text, n.is_integer))?);
+                let exact = n.as_f64();
+                values.push(exact.map_or_else(|| ruled(text::double(n.text, n.is_integer)), Ok)?);
             }
-            (Values::F32(values), _) => {
+            (_, Values::F32(values)) => {
                 let n = number(cursor, first, "a number")?;
-                values.push(ruled(text::float(n.text, n.is_integer))?);
+                let exact = n.as_f32();
+                values.push(exact.map_or_else(|| ruled(text::float(n.text, n.is_integer)), Ok)?);
             }
-            (Values::Bool(values), _) => {
+            (_, Values::Bool(values)) => {
                 let is_true = first == b't';
                 if !is_true && first != b'f' {
                     return Err(wrong("true or false", cursor));
@@ -131,29 +149,24 @@ impl Walk {
                 cursor.word(if is_true { "true" } else { "false" })?;
                 values.push(is_true);
             }
-            (
-                Values::I128(values),
-                Type::Decimal {
-                    precision, scale, ..
-                },
-            ) => {
+            (Kind::Decimal { precision, scale }, Values::I128(values)) => {
                 values.push(self.decimal(cursor, first, *precision, *scale)?);
             }
-            (Values::Struct { fields, rows }, Type::Record(record)) => {
-                self.record(cursor, record, fields, *rows)?;
+            (Kind::Record(plan), Values::Struct { fields, rows }) => {
+                self.record(cursor, plan, fields, *rows)?;
                 *rows += 1;
             }
-            (Values::List { offsets, items }, Type::Array(of)) => {
+            (Kind::Array(of), Values::List { offsets, items }) => {
                 self.array(cursor, of, items)?;
                 offsets.push(offset(items.len())?);
             }
             (
+                Kind::Map(of),
                 Values::Map {
                     offsets,
                     keys,
                     values,
                 },
-                Type::Map(of),
             ) => {
                 let from = offsets.last().map_or(0, |o| *o as usize);
                 self.map(cursor, of, keys, values, from)?;
@@ -168,7 +181,7 @@ impl Walk {
     fn array(
         &mut self,
         cursor: &mut Cursor<'_>,
-        of: &Value,
+        of: &ValuePlan,
         items: &mut Column,
     ) -> Result<(), Stop> {
         if cursor.peek() != b'[' {
@@ -193,7 +206,7 @@ impl Walk {
     fn map(
         &mut self,
         cursor: &mut Cursor<'_>,
-        of: &Value,
+        of: &ValuePlan,
         keys: &mut Column,
         values: &mut Column,
         from: usize,
@@ -206,34 +219,45 @@ impl Walk {
         if cursor.is_empty(b'}') {
             return Ok(());
         }
+        let Values::Bytes { offsets, data } = &mut keys.values else {
+            return Err(fault(RejectCode::WrongType, "a map's keys are texts"));
+        };
+        let mut many: HashSet<Box<[u8]>> = HashSet::new();
         loop {
             let key = cursor.string(&mut self.key)?;
             let name = || Step::Key(String::from_utf8_lossy(key).into_owned());
-            let Values::Bytes { offsets, data } = &mut keys.values else {
-                return Err(fault(RejectCode::WrongType, "a map's keys are texts"));
-            };
-            let twice = offsets[from..]
+            let mut before = offsets[from..]
                 .windows(2)
-                .any(|o| data[o[0] as usize..o[1] as usize] == *key);
+                .map(|o| &data[o[0] as usize..o[1] as usize]);
+            let twice = if before.len() < FEW_KEYS {
+                before.any(|k| k == key)
+            } else {
+                if many.is_empty() {
+                    many.extend(before.map(Box::from));
+                }
+                !many.insert(key.into())
+            };
             if twice {
                 return Err(fault(RejectCode::DuplicateField, "the key stands twice").within(name));
             }
-            data.extend_from_slice(key);
-            offsets.push(offset(data.len())?);
-            let step = name();
+            push_bytes(offsets, data, key)?;
             cursor.expect(b':', "a colon was expected")?;
-            self.value(cursor, of, false, values)
-                .map_err(|stop| stop.within(|| step))?;
+            let place = offsets.len();
+            self.value(cursor, of, false, values).map_err(|stop| {
+                let key = &data[offsets[place - 2] as usize..offsets[place - 1] as usize];
+                stop.within(|| Step::Key(String::from_utf8_lossy(key).into_owned()))
+            })?;
             if !cursor.more(b'}')? {
                 return Ok(());
             }
         }
     }
 
+    #[inline]
     fn bytes(
         &mut self,
         cursor: &mut Cursor<'_>,
-        ty: &Type,
+        kind: &Kind,
         offsets: &mut Vec<i32>,
         data: &mut Vec<u8>,
     ) -> Result<(), Stop> {
@@ -241,66 +265,28 @@ impl Walk {
             return Err(wrong("a string", cursor));
         }
         let text = cursor.string(&mut self.text)?;
-        match ty {
-            Type::Enum(of) => {
-                if !of.symbols.iter().any(|s| s.as_bytes() == text) {
-                    return Err(fault(
-                        RejectCode::UnknownSymbol,
-                        "the text is no symbol of the enum",
-                    ));
-                }
-                data.extend_from_slice(text);
-            }
-            Type::Uuid { .. } => {
-                if !text::is_uuid(text) {
-                    return Err(fault(
-                        RejectCode::InvalidFormat,
-                        "the text is no uuid of 8-4-4-4-12 hexadecimal digits",
-                    ));
-                }
-                data.extend_from_slice(text);
-            }
-            Type::Bytes | Type::Fixed { .. } => {
-                let from = data.len();
-                data.resize(from + text.len() / 4 * 3 + 3, 0);
-                let decoded = STANDARD.decode_slice(text, &mut data[from..]);
-                let length = decoded.map_err(|_| {
-                    fault(
-                        RejectCode::InvalidFormat,
-                        "the text is no base64 with padding (RFC 4648 section 4)",
-                    )
-                })?;
-                data.truncate(from + length);
-                if let Type::Fixed { size, .. } = ty
-                    && *size != length
-                {
-                    return Err(fault(
-                        RejectCode::InvalidFormat,
-                        "the bytes have not the fixed's length",
-                    ));
-                }
-            }
-            _ => data.extend_from_slice(text),
+        match kind {
+            Kind::Symbol(symbols) if !symbols.hold(text) => Err(fault(
+                RejectCode::UnknownSymbol,
+                "the text is no symbol of the enum",
+            )),
+            Kind::Uuid if !text::is_uuid(text) => Err(fault(
+                RejectCode::InvalidFormat,
+                "the text is no uuid of 8-4-4-4-12 hexadecimal digits",
+            )),
+            Kind::Bytes => base64(text, None, offsets, data),
+            Kind::Fixed(size) => base64(text, Some(*size), offsets, data),
+            _ => push_bytes(offsets, data, text),
         }
-        offsets.push(offset(data.len())?);
-        Ok(())
     }
 
-    fn long(&mut self, cursor: &mut Cursor<'_>, first: u8, ty: &Type) -> Result<i64, Stop> {
+    #[inline]
+    fn long(&mut self, cursor: &mut Cursor<'_>, first: u8, kind: &Kind) -> Result<i64, Stop> {
         type OfText = fn(&[u8], Unit) -> Parsed<i64>;
-        let (unit, of_text, check): (Unit, OfText, OfCheck) = match ty {
-            Type::TimestampMillis => (Unit::Millis, text::timestamp, text::check_instant),
-            Type::TimestampMicros => (Unit::Micros, text::timestamp, text::check_instant),
-            Type::TimestampNanos => (Unit::Nanos, text::timestamp, text::check_instant),
-            Type::LocalTimestampMillis => {
-                (Unit::Millis, text::local_timestamp, text::check_instant)
-            }
-            Type::LocalTimestampMicros => {
-                (Unit::Micros, text::local_timestamp, text::check_instant)
-            }
-            Type::LocalTimestampNanos => (Unit::Nanos, text::local_timestamp, text::check_instant),
-            Type::TimeMillis => (Unit::Millis, text::time, text::check_time),
-            Type::TimeMicros => (Unit::Micros, text::time, text::check_time),
+        let (unit, of_text, check): (Unit, OfText, OfCheck) = match kind {
+            Kind::Instant(unit) => (*unit, text::timestamp, text::check_instant),
+            Kind::LocalTime(unit) => (*unit, text::local_timestamp, text::check_instant),
+            Kind::Time(unit) => (*unit, text::time, text::check_time),
             _ => return integer(cursor, first),
         };
         let value = if first == b'"' {
@@ -308,9 +294,9 @@ impl Walk {
         } else {
             ruled(check(integer(cursor, first)?, unit))?
         };
-        Ok(match ty {
+        Ok(match kind {
             // Delta's timestamps are in microseconds.
-            Type::TimestampMillis | Type::LocalTimestampMillis => value * 1000,
+            Kind::Instant(Unit::Millis) | Kind::LocalTime(Unit::Millis) => value * 1000,
             _ => value,
         })
     }
@@ -347,18 +333,8 @@ impl Walk {
 
 type OfCheck = fn(i64, Unit) -> Parsed<i64>;
 
-/// The place of a field by its outside name; the next one in the schema's order is tried first.
-#[inline]
-fn find(record: &Record, key: &[u8], expected: usize) -> Option<usize> {
-    let is = |f: &Field| f.external.as_bytes() == key;
-    if record.fields.get(expected).is_some_and(is) {
-        return Some(expected);
-    }
-    record.fields.iter().position(is)
-}
-
-fn fill_absent(record: &Record, columns: &mut [Column], rows: usize) -> Result<(), Stop> {
-    for (field, column) in record.fields.iter().zip(columns) {
+fn fill_absent(plan: &Plan, columns: &mut [Column], rows: usize) -> Result<(), Stop> {
+    for (field, column) in plan.record.fields.iter().zip(columns) {
         if column.len() > rows {
             continue;
         }
@@ -380,6 +356,7 @@ fn fill_absent(record: &Record, columns: &mut [Column], rows: usize) -> Result<(
     Ok(())
 }
 
+#[inline]
 fn number<'a>(cursor: &mut Cursor<'a>, first: u8, wanted: &str) -> Result<Number<'a>, Stop> {
     if first == b'-' || first.is_ascii_digit() {
         Ok(cursor.number()?)
@@ -388,6 +365,7 @@ fn number<'a>(cursor: &mut Cursor<'a>, first: u8, wanted: &str) -> Result<Number
     }
 }
 
+#[inline]
 fn integer(cursor: &mut Cursor<'_>, first: u8) -> Result<i64, Stop> {
     let n = number(cursor, first, "an integer")?;
     if !n.is_integer {
@@ -396,14 +374,50 @@ fn integer(cursor: &mut Cursor<'_>, first: u8) -> Result<i64, Stop> {
             "an integer literal is wanted, a number with fraction or exponent was seen",
         ));
     }
-    text::integer(n.text)
+    n.as_i64()
+        .or_else(|| text::integer(n.text))
         .ok_or_else(|| fault(RejectCode::OutOfRange, "the integer is beyond a long"))
 }
 
+#[inline]
 fn ruled<T>(parsed: Parsed<T>) -> Result<T, Stop> {
     parsed.map_err(|(code, rule)| fault(code, format!("the value {rule}")))
 }
 
+#[inline]
+fn push_bytes(offsets: &mut Vec<i32>, data: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Stop> {
+    data.extend_from_slice(bytes);
+    offsets.push(offset(data.len())?);
+    Ok(())
+}
+
+fn base64(
+    text: &[u8],
+    size: Option<usize>,
+    offsets: &mut Vec<i32>,
+    data: &mut Vec<u8>,
+) -> Result<(), Stop> {
+    let from = data.len();
+    data.resize(from + text.len() / 4 * 3 + 3, 0);
+    let decoded = STANDARD.decode_slice(text, &mut data[from..]);
+    let length = decoded.map_err(|_| {
+        fault(
+            RejectCode::InvalidFormat,
+            "the text is no base64 with padding (RFC 4648 section 4)",
+        )
+    })?;
+    if size.is_some_and(|size| size != length) {
+        return Err(fault(
+            RejectCode::InvalidFormat,
+            "the bytes have not the fixed's length",
+        ));
+    }
+    data.truncate(from + length);
+    offsets.push(offset(data.len())?);
+    Ok(())
+}
+
+#[inline]
 fn offset(length: usize) -> Result<i32, Stop> {
     if length > MAX_COLUMN_BYTES {
         return Err(fault(
@@ -426,6 +440,7 @@ fn kind(cursor: &mut Cursor<'_>) -> &'static str {
     }
 }
 
+#[cold]
 fn wrong(wanted: &str, cursor: &mut Cursor<'_>) -> Stop {
     let seen = kind(cursor);
     fault(

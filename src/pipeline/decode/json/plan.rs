@@ -1,0 +1,204 @@
+//! The plan: what the walk over a message needs to know of the schema, compiled once.
+//!
+//! Owns: which kind of value stands where, and how a field or a symbol is found by its text.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::pipeline::decode::text::Unit;
+use crate::schema::{Enum, Field, Record, Type, Value};
+
+/// A record.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) fields: Vec<FieldPlan>,
+    by_name: HashMap<Box<[u8]>, usize>,
+    /// What is absent is filled from here.
+    pub(super) record: Arc<Record>,
+}
+
+/// A field of a record.
+#[derive(Debug)]
+pub(super) struct FieldPlan {
+    /// The name in quotes and a colon, as they stand in a message without white space between;
+    /// empty where the name needs an escape.
+    quoted: Box<[u8]>,
+    pub(super) name: String,
+    pub(super) value: ValuePlan,
+    pub(super) is_key: bool,
+}
+
+/// A value.
+#[derive(Debug)]
+pub(super) struct ValuePlan {
+    pub(super) kind: Kind,
+    pub(super) nullable: bool,
+}
+
+/// What a value is read as.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Boolean,
+    Int,
+    Long,
+    Float,
+    Double,
+    Text,
+    Symbol(Symbols),
+    Uuid,
+    Bytes,
+    Fixed(usize),
+    Decimal { precision: u8, scale: i8 },
+    Date,
+    Time(Unit),
+    Instant(Unit),
+    LocalTime(Unit),
+    Record(Box<Plan>),
+    Array(Box<ValuePlan>),
+    Map(Box<ValuePlan>),
+}
+
+impl Plan {
+    /// The plan of a record.
+    pub(super) fn new(record: &Arc<Record>) -> Self {
+        let by_name = record.fields.iter().enumerate();
+        Self {
+            fields: record.fields.iter().map(FieldPlan::new).collect(),
+            by_name: by_name
+                .map(|(at, f)| (f.external.as_bytes().into(), at))
+                .collect(),
+            record: record.clone(),
+        }
+    }
+
+    /// The place of a field by its outside name.
+    pub(super) fn find(&self, name: &[u8]) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The length of the name of field `at` with its quotes and colon, if `message` goes on with
+    /// just that.
+    #[inline]
+    pub(super) fn stands_at(&self, at: usize, message: &[u8]) -> Option<usize> {
+        let quoted = &self.fields.get(at)?.quoted;
+        let begin = message.get(..quoted.len())?;
+        (!quoted.is_empty() && is_same(begin, quoted)).then_some(quoted.len())
+    }
+}
+
+/// Equality of texts of one length, without a call for those of 8 to 16 bytes.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let ends = |text: &[u8]| {
+        let first = u64::from_le_bytes(*text.first_chunk()?);
+        let last = u64::from_le_bytes(*text.last_chunk()?);
+        Some((first, last))
+    };
+    match (ends(a), ends(b)) {
+        (Some(a), Some(b)) if a != b => false,
+        (Some(_), Some(_)) if b.len() <= 16 => true,
+        _ => a == b,
+    }
+}
+
+impl FieldPlan {
+    fn new(field: &Field) -> Self {
+        let name = field.external.as_str();
+        let plain = |b: u8| b >= 0x20 && b != b'"' && b != b'\\';
+        let quoted = if name.bytes().all(plain) {
+            format!("\"{name}\":")
+        } else {
+            String::new()
+        };
+        Self {
+            quoted: quoted.into_bytes().into(),
+            name: name.to_owned(),
+            value: ValuePlan::new(&field.value),
+            is_key: field.is_key,
+        }
+    }
+}
+
+impl ValuePlan {
+    fn new(value: &Value) -> Self {
+        Self {
+            kind: Kind::new(&value.ty),
+            nullable: value.nullable,
+        }
+    }
+}
+
+impl Kind {
+    fn new(ty: &Type) -> Self {
+        match ty {
+            Type::Boolean => Kind::Boolean,
+            Type::Int => Kind::Int,
+            Type::Long => Kind::Long,
+            Type::Float => Kind::Float,
+            Type::Double => Kind::Double,
+            Type::Bytes => Kind::Bytes,
+            Type::String => Kind::Text,
+            Type::Uuid { .. } => Kind::Uuid,
+            Type::Enum(of) => Kind::Symbol(Symbols::new(of)),
+            Type::Fixed { size, .. } => Kind::Fixed(*size),
+            Type::Decimal {
+                precision, scale, ..
+            } => Kind::Decimal {
+                precision: *precision,
+                scale: *scale,
+            },
+            Type::Date => Kind::Date,
+            Type::TimeMillis => Kind::Time(Unit::Millis),
+            Type::TimeMicros => Kind::Time(Unit::Micros),
+            Type::TimestampMillis => Kind::Instant(Unit::Millis),
+            Type::TimestampMicros => Kind::Instant(Unit::Micros),
+            Type::TimestampNanos => Kind::Instant(Unit::Nanos),
+            Type::LocalTimestampMillis => Kind::LocalTime(Unit::Millis),
+            Type::LocalTimestampMicros => Kind::LocalTime(Unit::Micros),
+            Type::LocalTimestampNanos => Kind::LocalTime(Unit::Nanos),
+            Type::Record(of) => Kind::Record(Box::new(Plan::new(of))),
+            Type::Array(of) => Kind::Array(Box::new(ValuePlan::new(of))),
+            Type::Map(of) => Kind::Map(Box::new(ValuePlan::new(of))),
+        }
+    }
+}
+
+/// An enum's symbols, found by length and ends before they are compared.
+#[derive(Debug)]
+pub(super) struct Symbols {
+    symbols: Vec<Box<[u8]>>,
+    /// For each hash the symbols that have it.
+    slots: Vec<Vec<u32>>,
+}
+
+const SLOTS: usize = 256;
+
+impl Symbols {
+    fn new(of: &Enum) -> Self {
+        let mut slots = vec![Vec::new(); SLOTS];
+        let symbols: Vec<Box<[u8]>> = of.symbols.iter().map(|s| s.as_bytes().into()).collect();
+        for (at, symbol) in symbols.iter().enumerate() {
+            // Registration bounds the size of a schema far below this.
+            slots[slot(symbol)].push(at as u32);
+        }
+        Self { symbols, slots }
+    }
+
+    /// True if `text` is one of them.
+    #[inline]
+    pub(super) fn hold(&self, text: &[u8]) -> bool {
+        let mut candidates = self.slots[slot(text)].iter();
+        candidates.any(|at| *self.symbols[*at as usize] == *text)
+    }
+}
+
+#[inline]
+fn slot(text: &[u8]) -> usize {
+    let (first, last) = match text {
+        [] => (0, 0),
+        [first, .., last] => (*first, *last),
+        [one] => (*one, *one),
+    };
+    let mixed = text.len() * 5 + usize::from(first) * 31 + usize::from(last) * 7;
+    mixed % SLOTS
+}
