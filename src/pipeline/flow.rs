@@ -3,7 +3,7 @@
 //! Owns: the counters that make a stream wait without holding up the others.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -19,6 +19,10 @@ pub struct Flow {
     pub plan: Arc<StreamPlan>,
     epoch: AtomicU64,
     sent: AtomicU64,
+    /// Lanes that have a batch open.
+    open: AtomicUsize,
+    /// Batches that were cut by their age.
+    flushes: AtomicU64,
     settled: watch::Sender<u64>,
     landing: mpsc::Sender<CutBatch>,
     fenced: Notify,
@@ -31,6 +35,8 @@ pub struct CutBatch {
     pub epoch: u64,
     /// The batch.
     pub batch: EncodedBatch,
+    /// True if other lanes had a batch of the stream open, which are cut in the same flush.
+    pub has_siblings: bool,
     /// Counts it as in flight until it is settled or dropped.
     pub in_flight: InFlight,
 }
@@ -45,6 +51,16 @@ impl Drop for InFlight {
     }
 }
 
+/// A lane has a batch of the stream open.
+#[derive(Debug)]
+pub struct OpenMark(Arc<Flow>);
+
+impl Drop for OpenMark {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Flow {
     /// The flow of a stream, and where its cut batches come out.
     pub fn new(plan: Arc<StreamPlan>) -> (Self, mpsc::Receiver<CutBatch>) {
@@ -54,6 +70,8 @@ impl Flow {
             plan,
             epoch: AtomicU64::new(1),
             sent: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
+            flushes: AtomicU64::new(0),
             settled: watch::Sender::new(0),
             landing,
             fenced: Notify::new(),
@@ -83,6 +101,23 @@ impl Flow {
         sent - *self.settled.borrow() >= MAX_IN_FLIGHT as u64
     }
 
+    /// Marks that a lane has a batch open, until the mark is dropped.
+    pub fn open(self: &Arc<Self>) -> OpenMark {
+        self.open.fetch_add(1, Ordering::SeqCst);
+        OpenMark(self.clone())
+    }
+
+    /// The flushes so far. A lane whose open batch is older than the newest one takes part in it, so
+    /// that the lanes of a stream share a commit.
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::SeqCst)
+    }
+
+    /// A batch was cut by its age.
+    pub fn flush(&self) {
+        self.flushes.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Sends a batch on to its commit; `false` if the commit stage is gone or backed up.
     pub fn send(&self, epoch: u64, batch: EncodedBatch) -> bool {
         self.sent.fetch_add(1, Ordering::SeqCst);
@@ -91,6 +126,7 @@ impl Flow {
             .try_send(CutBatch {
                 epoch,
                 batch,
+                has_siblings: self.open.load(Ordering::SeqCst) > 0,
                 in_flight,
             })
             .is_ok()

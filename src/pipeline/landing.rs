@@ -32,6 +32,9 @@ const UPLOADS_AHEAD: usize = 4;
 /// Batches that are ready together share a commit, up to so many.
 const MERGE_MAX: usize = 4;
 
+/// How long a batch waits for those that other lanes cut in the same flush.
+const SIBLINGS: Duration = Duration::from_millis(200);
+
 /// A commit that takes longer shows in the stream's state.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -86,6 +89,11 @@ struct Ready {
 struct Landed {
     cut: CutBatch,
     uploaded: Uploaded,
+}
+
+/// True if every lane of the stream cuts at the same time.
+fn is_flush(cut: Cut) -> bool {
+    matches!(cut, Cut::Age | Cut::Revoke | Cut::Shutdown)
 }
 
 /// Starts the two tasks of a stream's landing; they end when no lane can send batches any more.
@@ -157,11 +165,11 @@ impl LandingParts {
                 continue;
             };
             let mut group = vec![first];
-            // What is ready anyway shares the commit.
+            // What is ready anyway shares the commit, and what other lanes cut in the same flush.
             while group.len() < MERGE_MAX
-                && let Ok(other) = ready.try_recv()
+                && let Some(other) = self.follower(&mut ready, &group).await
             {
-                if !other.upload.is_finished() {
+                if !other.upload.is_finished() && !is_flush(other.cut.batch.cut) {
                     next = Some(other);
                     break;
                 }
@@ -171,6 +179,17 @@ impl LandingParts {
             }
             fail_point::pass("after_upload");
             self.land(group).await;
+        }
+    }
+
+    /// The next batch, if it is there already or is sure to come.
+    async fn follower(&self, ready: &mut mpsc::Receiver<Ready>, group: &[Landed]) -> Option<Ready> {
+        let awaited = group
+            .last()
+            .is_some_and(|last| last.cut.has_siblings && is_flush(last.cut.batch.cut));
+        match awaited {
+            true => self.clock.timeout(SIBLINGS, ready.recv()).await.flatten(),
+            false => ready.try_recv().ok(),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::model::ledger::Cut;
 use crate::model::raw::RawBlock;
 use crate::pipeline::batch::OpenBatch;
 use crate::pipeline::budget::{Budget, Charge, Stage};
-use crate::pipeline::flow::Flow;
+use crate::pipeline::flow::{Flow, OpenMark};
 use crate::pipeline::partition::Run;
 use crate::source::kafka::{BlockSink, TopicPartition};
 
@@ -146,6 +146,18 @@ struct Worker {
 struct Open {
     epoch: u64,
     batch: OpenBatch,
+    /// While something is in the batch.
+    mark: Option<OpenMark>,
+    /// The stream's flushes when the batch was opened.
+    flushes: u64,
+}
+
+impl Open {
+    /// Drops what is in the batch.
+    fn clear(&mut self, budget: &Budget) {
+        self.batch.clear(budget);
+        self.mark = None;
+    }
 }
 
 impl Worker {
@@ -189,13 +201,19 @@ impl Worker {
         let open = self.open[run.stream].get_or_insert_with(|| Open {
             epoch: run.epoch,
             batch: OpenBatch::new(flow.plan.clone(), &self.budget),
+            mark: None,
+            flushes: 0,
         });
         if let Some(first) = block.messages.first() {
             run.saw(first.timestamp_ms);
         }
         if open.epoch != run.epoch {
-            open.batch.clear(&self.budget);
+            open.clear(&self.budget);
             open.epoch = run.epoch;
+        }
+        if open.mark.is_none() {
+            open.mark = Some(flow.open());
+            open.flushes = flow.flushes();
         }
         if let Err(error) = open
             .batch
@@ -203,7 +221,7 @@ impl Worker {
         {
             let stream = &flow.plan.stream.name;
             tracing::error!(%stream, %error, "dropping an open batch; its partitions are read again");
-            open.batch.clear(&self.budget);
+            open.clear(&self.budget);
             flow.fence();
         }
     }
@@ -212,10 +230,16 @@ impl Worker {
         let Some(open) = &self.open[stream] else {
             return;
         };
-        if self.flows[stream].is_full() {
+        let flow = &self.flows[stream];
+        if flow.is_full() {
             return;
         }
-        if let Some(cut) = open.batch.due(self.clock.tick()) {
+        let due = open.batch.due(self.clock.tick());
+        if due == Some(Cut::Age) {
+            flow.flush();
+        }
+        let joins = open.mark.is_some() && open.flushes != flow.flushes();
+        if let Some(cut) = due.or(joins.then_some(Cut::Age)) {
             self.cut(stream, cut);
         }
     }
@@ -233,6 +257,7 @@ impl Worker {
             return;
         }
         let epoch = open.epoch;
+        open.mark = None;
         match open.batch.cut(cut, &self.budget) {
             Ok(batch) => {
                 if !flow.send(epoch, batch) {
@@ -242,7 +267,7 @@ impl Worker {
             Err(error) => {
                 let stream = &flow.plan.stream.name;
                 tracing::error!(%stream, %error, "dropping an open batch; its partitions are read again");
-                open.batch.clear(&self.budget);
+                open.clear(&self.budget);
                 flow.fence();
             }
         }
