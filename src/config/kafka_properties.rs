@@ -24,7 +24,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("enable.auto.offset.store", OFFSETS),
     (
         "enable.partition.eof",
-        "weir sets it: the end of a partition settles the holes in front of it",
+        "weir sets it: librdkafka would lose a message behind an end that it told",
     ),
     ("fetch.queue.backoff.ms", QUEUE),
     (

@@ -9,9 +9,9 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{ClientConfig, Offset};
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, Tick};
@@ -123,7 +123,7 @@ fn client_config(settings: &KafkaSettings) -> ClientConfig {
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
-        .set("enable.partition.eof", "true")
+        .set("enable.partition.eof", "false")
         .set("auto.offset.reset", "error")
         .set("isolation.level", "read_committed");
     config
@@ -173,8 +173,18 @@ impl Worker {
         let block_bytes = self.block_bytes();
         let context = self.consumer.context();
         let mut read = 0;
+        let seek = |partition: &TopicPartition, offset: i64| {
+            let (topic, number) = (&partition.topic, partition.partition);
+            // Without a wait: what was fetched before is dropped from here on.
+            let sought = self
+                .consumer
+                .seek(topic, number, Offset::Offset(offset), Duration::ZERO);
+            if let Err(error) = sought {
+                tracing::warn!(%topic, partition = number, offset, %error, "could not seek");
+            }
+        };
         for feed in &mut self.feeds {
-            read += feed.drain(block_bytes, now, |event| context.send(event));
+            read += feed.drain(block_bytes, now, |event| context.send(event), seek);
         }
         read
     }
@@ -244,9 +254,32 @@ impl Worker {
         let all = now.since(self.looked) >= BLOCK_AGE;
         if all {
             self.looked = now;
+            self.look_at_positions();
         }
         for feed in &mut self.feeds {
             feed.hand_on(all);
+        }
+    }
+
+    /// Behind `drain` on the same thread, so that all below a position was taken.
+    fn look_at_positions(&mut self) {
+        let Ok(positions) = self.consumer.position() else {
+            return;
+        };
+        for element in positions.elements() {
+            let partition = TopicPartition {
+                topic: element.topic().into(),
+                partition: element.partition(),
+            };
+            let position = match element.offset() {
+                Offset::Offset(position) => Some(position),
+                _ => None,
+            };
+            if let Some(feed) = self.feed_of.get(&partition)
+                && let Some(feed) = self.feeds.get_mut(*feed)
+            {
+                feed.look_at_position(&partition, position);
+            }
         }
     }
 

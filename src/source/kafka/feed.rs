@@ -2,6 +2,10 @@
 //!
 //! Owns: messages into blocks, holes behind the last message, when a block is handed on, and that
 //! nothing is read while a sink has no room. Does not own: the group, the thread (`consumer`).
+//!
+//! librdkafka's batch call takes whatever it gives for a message that was consumed, an error too, and
+//! goes on behind it after the pause that each rebalance makes. So a partition is sought back to
+//! where its block ends after an error, and ends of partitions are not told (`native::tests`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +17,9 @@ use crate::clock::Tick;
 use crate::model::raw::{RawBlock, RawMessage};
 use crate::source::kafka::native::{MessageQueue, NativeMessage};
 use crate::source::kafka::{BlockSink, Event, PartitionFault, StartAt, TopicPartition};
+
+#[cfg(test)]
+mod tests;
 
 /// Messages of a block at most.
 const BLOCK_MESSAGES: usize = 8 * 1024;
@@ -28,6 +35,10 @@ struct Reading {
     open: RawBlock,
     /// A block that its sink had no room for.
     waiting: Option<RawBlock>,
+    /// True once librdkafka's position is known to be of this reading and not of an earlier one.
+    is_placed: bool,
+    /// True after a fault, behind which it has to be started again.
+    is_broken: bool,
 }
 
 /// Partitions that are read through one queue.
@@ -77,6 +88,8 @@ impl Feed {
             sink: start.sink,
             generation: start.generation,
             waiting: None,
+            is_placed: false,
+            is_broken: false,
             partition: start.partition,
         });
     }
@@ -86,13 +99,24 @@ impl Feed {
         self.readings.remove(partition);
     }
 
+    /// Learns librdkafka's position of a partition: the offset behind what it gave out, markers of
+    /// transactions included; `None` before it gave anything.
+    pub(super) fn look_at_position(&mut self, partition: &TopicPartition, position: Option<i64>) {
+        let key = (partition.topic.clone(), partition.partition);
+        let at = self.readings.by_partition.get(&key).copied();
+        if let Some(reading) = at.and_then(|at| self.readings.all.get_mut(at)) {
+            reading.look_at_position(position);
+        }
+    }
+
     /// Takes what is fetched, as long as there is room; blocks are handed on at `block_bytes`.
-    /// Returns the number of messages.
+    /// Returns the number of messages. `seek` moves a partition to an offset.
     pub(super) fn drain(
         &mut self,
         block_bytes: usize,
         now: Tick,
         mut tell: impl FnMut(Event),
+        mut seek: impl FnMut(&TopicPartition, i64),
     ) -> usize {
         if !self.readings.all.iter_mut().all(Reading::has_room) {
             self.note_full(now, &mut tell);
@@ -114,8 +138,7 @@ impl Feed {
             };
             match message.error() {
                 None => reading.take(message, block_bytes),
-                Some(RDKafkaErrorCode::PartitionEOF) => reading.reach(message.offset()),
-                Some(error) => reading.tell_fault(error, &mut tell),
+                Some(error) => reading.fail(error, &mut tell, &mut seek),
             }
         })
     }
@@ -191,7 +214,7 @@ impl Reading {
         let open = &mut self.open;
         let offset = message.offset();
         // Behind a start librdkafka gives nothing below its offset; this is for what it may.
-        if offset < open.to {
+        if offset < open.to || self.is_broken {
             return;
         }
         let (key, value) = (message.key(), message.value());
@@ -209,18 +232,34 @@ impl Reading {
             value,
         });
         open.to = offset + 1;
+        self.is_placed = true;
         open.leader_epoch = message.leader_epoch().or(open.leader_epoch);
         if open.arena.len() >= block_bytes || open.messages.len() >= BLOCK_MESSAGES {
             self.offer();
         }
     }
 
-    /// The log holds nothing more below `offset`: markers of transactions, compacted messages.
-    fn reach(&mut self, offset: i64) {
-        self.open.to = self.open.to.max(offset);
+    /// Behind the last message there may be markers of transactions, which are no messages.
+    ///
+    /// A partition that was read before may still have its old position for a moment, which may be
+    /// far behind `open.to` or far ahead. It is gone once there is none, or a message was taken.
+    fn look_at_position(&mut self, position: Option<i64>) {
+        match position {
+            _ if self.is_broken => {}
+            None => self.is_placed = true,
+            Some(position) if self.is_placed => self.open.to = self.open.to.max(position),
+            Some(_) => {}
+        }
     }
 
-    fn tell_fault(&self, error: RDKafkaErrorCode, tell: &mut impl FnMut(Event)) {
+    fn fail(
+        &mut self,
+        error: RDKafkaErrorCode,
+        tell: &mut impl FnMut(Event),
+        seek: &mut impl FnMut(&TopicPartition, i64),
+    ) {
+        // Its position is behind the error now.
+        self.is_placed = false;
         let fault = match error {
             RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
                 PartitionFault::OutOfRange
@@ -234,9 +273,11 @@ impl Reading {
                         self.partition.topic, self.partition.partition
                     ),
                 });
+                seek(&self.partition, self.open.to);
                 return;
             }
         };
+        self.is_broken = true;
         tell(Event::Fault {
             partition: self.partition.clone(),
             generation: self.generation,

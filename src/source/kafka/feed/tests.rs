@@ -1,0 +1,92 @@
+use super::*;
+
+#[derive(Debug)]
+struct Anything;
+
+impl BlockSink for Anything {
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    fn offer(&self, _: &TopicPartition, _: u64, _: RawBlock) -> Result<(), RawBlock> {
+        Ok(())
+    }
+}
+
+fn reading(from: i64) -> Reading {
+    Reading {
+        partition: TopicPartition {
+            topic: "t".into(),
+            partition: 0,
+        },
+        sink: Arc::new(Anything),
+        generation: 1,
+        open: RawBlock {
+            from,
+            to: from,
+            ..RawBlock::default()
+        },
+        waiting: None,
+        is_placed: false,
+        is_broken: false,
+    }
+}
+
+#[test]
+fn an_old_position_settles_nothing() {
+    let mut reading = reading(4000);
+    // Of the reading before, which was ahead.
+    reading.look_at_position(Some(5000));
+    assert_eq!(reading.open.to, 4000);
+    reading.look_at_position(None);
+    assert_eq!(reading.open.to, 4000);
+    // Of this one, behind a marker.
+    reading.look_at_position(Some(4001));
+    assert_eq!(reading.open.to, 4001);
+    reading.look_at_position(Some(3999));
+    assert_eq!(reading.open.to, 4001, "positions move forward only");
+}
+
+#[test]
+fn the_position_behind_an_error_settles_nothing() {
+    let mut reading = reading(10);
+    reading.look_at_position(None);
+    let (mut told, mut sought) = (Vec::new(), Vec::new());
+    reading.fail(
+        RDKafkaErrorCode::TopicAuthorizationFailed,
+        &mut |event| told.push(event),
+        &mut |_, offset| sought.push(offset),
+    );
+    assert!(matches!(told[..], [Event::Trouble { .. }]), "{told:?}");
+    assert_eq!(sought, [10]);
+    // librdkafka counts the error as a message.
+    reading.look_at_position(Some(11));
+    assert_eq!(reading.open.to, 10);
+    reading.look_at_position(None);
+    reading.look_at_position(Some(12));
+    assert_eq!(reading.open.to, 12);
+}
+
+#[test]
+fn nothing_is_settled_behind_a_fault() {
+    for (error, wanted) in [
+        (
+            RDKafkaErrorCode::AutoOffsetReset,
+            PartitionFault::OutOfRange,
+        ),
+        (RDKafkaErrorCode::LogTruncation, PartitionFault::Truncated),
+    ] {
+        let mut reading = reading(10);
+        let mut told = Vec::new();
+        reading.fail(error, &mut |event| told.push(event), &mut |_, _| {
+            panic!("a fault is for the stream to look at")
+        });
+        assert!(
+            matches!(&told[..], [Event::Fault { fault, generation: 1, .. }] if *fault == wanted),
+            "{told:?}"
+        );
+        reading.look_at_position(None);
+        reading.look_at_position(Some(11));
+        assert_eq!(reading.open.to, 10);
+    }
+}
