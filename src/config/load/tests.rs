@@ -619,3 +619,23 @@ fn properties_that_would_break_a_promise_are_refused_with_the_reason() {
         );
     }
 }
+
+/// Whatever a file holds: problems, never a panic.
+#[test]
+fn no_text_is_too_bad_to_be_judged() {
+    let folder = Folder::new(SETTINGS, &[("orders", STREAM)]);
+    let mut judged = 0;
+    for (file, text) in [("weir.toml", SETTINGS), ("streams/orders.toml", STREAM)] {
+        for (at, c) in text.char_indices() {
+            let other = ["", "\"", "[", "=", "\n", "é", "${"][at % 7];
+            let rest = &text[at + c.len_utf8()..];
+            folder.write(file, &format!("{}{other}{rest}", &text[..at]));
+            judged += 1;
+            if let Err(problems) = folder.load(&[]) {
+                assert!(problems.iter().all(|p| !p.message.is_empty()), "{problems}");
+            }
+        }
+        folder.write(file, text);
+    }
+    assert!(judged > 300 && folder.load(&[]).is_ok());
+}

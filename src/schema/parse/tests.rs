@@ -86,3 +86,29 @@ fn what_has_no_column_is_refused_by_its_path() {
     let precise = r#"{"type": "bytes", "logicalType": "decimal", "precision": 38}"#;
     assert!(faults(&format!(r#"{{"name": "a", "type": {precise}}}"#)).is_empty());
 }
+
+/// Whatever a text holds: a schema whose columns can be named, or a refusal; never a panic.
+#[test]
+fn no_text_is_too_bad_to_be_judged() {
+    let text = r#"{"type": "record", "name": "R", "fields": [
+        {"name": "a", "type": ["null", "int"], "default": null},
+        {"name": "b", "type": {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}, "default": "\u0001"},
+        {"name": "c", "type": {"type": "array", "items": {"type": "enum", "name": "E", "symbols": ["X"]}}},
+        {"name": "d", "type": {"type": "map", "values": {"type": "fixed", "name": "F", "size": 2}}}]}"#;
+    let mut lands = 0;
+    for at in 0..text.len() {
+        for other in ["", "\"", "{", "]", ",", "9", "-", "null", "R", "E"] {
+            let bad = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+            match parse("r", 1, &bad, true) {
+                Ok(schema) => {
+                    lands += 1;
+                    for column in crate::schema::arrow::arrow_fields(&schema.root) {
+                        assert_ne!(crate::schema::names::delta(column.data_type()), "");
+                    }
+                }
+                Err(faults) => assert!(faults.iter().all(|f| !f.is_empty()), "{bad}"),
+            }
+        }
+    }
+    assert!(lands > 100, "{lands}");
+}

@@ -212,3 +212,21 @@ fn a_message_names_no_value() {
         assert!(!one.fault.message.contains(canary), "{:?}", one.fault);
     }
 }
+
+/// Each key is held against all before it: in time that goes with their number, not its square.
+#[test]
+fn a_map_of_many_keys_is_judged_in_reasonable_time() {
+    let schema = schema(r#"{"name":"m","type":{"type":"map","values":"int"}}"#);
+    let wide = JsonOptions {
+        max_message_bytes: 1 << 24,
+        ..options(false)
+    };
+    let keys: Vec<String> = (0..300_000).map(|n| format!("\"{n}\":{n}")).collect();
+    let keys = keys.join(",");
+    let message = |last: &str| format!("{{\"m\":{{{keys}{last}}}}}");
+    assert_eq!(verdict_of(&schema, wide, message("").as_bytes()), "ok");
+    assert_eq!(
+        verdict_of(&schema, wide, message(",\"7\":0").as_bytes()),
+        "duplicate_field@m[\"7\"]"
+    );
+}
