@@ -135,7 +135,20 @@ fn imports(line: &str) -> impl Iterator<Item = &str> {
 
 fn upward(path: &str, line: &str) -> Option<String> {
     let from = module(path);
-    let mine = layer(from)?;
+    if line.contains("crate::{") {
+        return Some(
+            "each `use crate::…` names its module by itself, so that layers can be read off it"
+                .to_owned(),
+        );
+    }
+    let Some(mine) = layer(from) else {
+        let outside = matches!(from, "lib" | "main");
+        return (!outside && imports(line).next().is_some()).then(|| {
+            format!(
+                "`{from}` has no layer; give it one in LAYERS, so that its imports can be judged"
+            )
+        });
+    };
     imports(line).find_map(|to| {
         let theirs = layer(to)?;
         if theirs < mine || to == from || BESIDE.contains(&(from, to)) {
@@ -217,6 +230,8 @@ fn an_upward_import_is_found() {
     planted("schema.rs", "use crate::config::Config;");
     planted("store.rs", "let x = crate::cli::run();");
     planted("source/kafka.rs", "use crate::lake::Commit;");
+    planted("cli.rs", "use crate::{app::App, config};");
+    planted("newcomer.rs", "use crate::app::App;");
     assert_eq!(
         faults("cli.rs", "//! x\nuse crate::config::Config;\n"),
         [""; 0]
