@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use weir::lake::follow::{Limits, Next, Step, next};
 use weir::lake::protocol::{Claim, Judge, Moved, Verdict, judge};
 use weir::lake::{Logged, View};
 
@@ -22,6 +23,8 @@ pub enum Bug {
     NoStartingPoint,
     /// Rows of an older schema version are committed.
     OlderSchema,
+    /// A schema version comes into force before its text is in the table.
+    NoSchemaText,
     /// The vacuum makes no commit of its own.
     VacuumWithoutCommit,
     /// The vacuum measures age by its clock after its commit.
@@ -38,6 +41,14 @@ pub enum Bug {
     StaleView,
     /// The rejects table is rolled forward without a conditional put.
     BlindFollow,
+    /// The rejects table is followed from where it was at an earlier look.
+    StaleFollow,
+    /// A put to the rejects table that was not answered is taken for done.
+    FollowUnheardIsDone,
+    /// Whoever won the rejects table's next version is taken to have added all files.
+    FollowConflictIsDone,
+    /// Files beyond the bound of a rejects commit are passed over.
+    FollowDropsTheRest,
     /// A batch that ends where the table is counts as committed, whoever did it.
     EndIsEnough,
     /// A batch that is landed again is looked for only in what is new since then.
@@ -45,12 +56,13 @@ pub enum Bug {
 }
 
 impl Bug {
-    pub const PLANTED: [Bug; 15] = [
+    pub const PLANTED: [Bug; 20] = [
         Bug::PartitionsOneByOne,
         Bug::NoBatchId,
         Bug::RejectsFirst,
         Bug::NoStartingPoint,
         Bug::OlderSchema,
+        Bug::NoSchemaText,
         Bug::VacuumWithoutCommit,
         Bug::VacuumLateClock,
         Bug::VacuumForgetsRejects,
@@ -59,6 +71,10 @@ impl Bug {
         Bug::UnknownIsSuccess,
         Bug::StaleView,
         Bug::BlindFollow,
+        Bug::StaleFollow,
+        Bug::FollowUnheardIsDone,
+        Bug::FollowConflictIsDone,
+        Bug::FollowDropsTheRest,
         Bug::EndIsEnough,
         Bug::ForgottenLook,
     ];
@@ -75,11 +91,30 @@ impl Bug {
         }
     }
 
+    pub fn next(self) -> Next {
+        match self {
+            Bug::FollowDropsTheRest => drops_the_rest,
+            _ => next,
+        }
+    }
+
     pub fn upload_age_max(self) -> Duration {
         match self {
             Bug::OldUploads => Duration::from_secs(u32::MAX.into()),
             _ => RETENTION / 2,
         }
+    }
+}
+
+fn drops_the_rest(rejects: &View, known: u64, commits: &[Logged], limits: &Limits) -> Step {
+    let newest = commits.last().map(|commit| commit.version);
+    match next(rejects, known, commits, limits) {
+        Step::Add { at, files, data } => Step::Add {
+            at,
+            files,
+            data: newest.unwrap_or(data),
+        },
+        rest @ Step::Rest { .. } => rest,
     }
 }
 

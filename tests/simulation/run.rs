@@ -95,9 +95,10 @@ fn pass_time(world: &Shared, step: u64, instances: usize, seen: &mut Seen) {
     world.step = step;
     let pause_ms = world.rng.random_range(0..1_000);
     world.clock.advance(Duration::from_millis(pause_ms));
-    let before = world.log.len();
+    let before = (world.log.len(), world.follows.len());
     world.arrive(step >= WILD_STEPS);
-    *seen.entry("late put landed").or_default() += (world.log.len() - before) as u64;
+    *seen.entry("late put landed").or_default() += (world.log.len() - before.0) as u64;
+    *seen.entry("late follow landed").or_default() += (world.follows.len() - before.1) as u64;
     if step == WILD_STEPS {
         world.calm = true;
         // Every partition has one owner again.

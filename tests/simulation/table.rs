@@ -1,28 +1,44 @@
 //! The table of the simulation: a log in memory, puts whose answers are lost or late.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use rand::Rng;
 use weir::error::{Error, Result};
+use weir::lake::follow::{Following, Limits, follow};
 use weir::lake::{Answer, Commit, LakeTable, Logged, Traces, View};
-use weir::model::position::SourcePartition;
+use weir::model::ledger::RejectsFile;
+use weir::model::position::{APP_ID_DATA, SourcePartition};
 
 use crate::bugs::Bug;
-use crate::world::{Follow, LatePut, Shared, World, pause};
+use crate::world::{Follow, LatePut, Put, Shared, World, pause};
+
+/// Small, so that each bound is met.
+pub const LIMITS: Limits = Limits {
+    commits: 4,
+    files: 2,
+    trail: 6,
+};
 
 pub struct SimTable {
     world: Shared,
+    /// How far the rejects table was looked after; see `weir::lake::follow`.
+    known: AtomicU64,
     /// For [`Bug::StaleView`].
     remembered: Mutex<Option<HashMap<String, i64>>>,
+    /// For [`Bug::StaleFollow`].
+    followed: Mutex<Option<i64>>,
 }
 
 impl SimTable {
     pub fn new(world: Shared) -> Self {
         Self {
             world,
+            known: AtomicU64::new(0),
             remembered: Mutex::default(),
+            followed: Mutex::default(),
         }
     }
 }
@@ -93,7 +109,7 @@ impl LakeTable for SimTable {
                 let files = files.map(|file| file.path.clone()).collect();
                 world.follows.push(Follow { data: at, files });
             }
-            put(&mut world, at, commit)
+            put(&mut world, at, Put::Data(Box::new(commit.clone())))
         };
         pause(&self.world).await;
         match answer {
@@ -105,35 +121,8 @@ impl LakeTable for SimTable {
     }
 
     async fn follow_rejects(&self) -> Result<u64> {
-        loop {
-            pause(&self.world).await;
-            let (version, data, newest, files) = {
-                let mut world = self.world.lock();
-                if world.mishap(30) {
-                    return Err(no_answer());
-                }
-                let data = world.follows.last().map_or(0, |follow| follow.data);
-                let newer = world.log.iter().skip(data as usize);
-                let files: Vec<String> = newer
-                    .flat_map(|commit| commit.record.rejects.iter().map(|file| file.path.clone()))
-                    .collect();
-                (world.follows.len(), data, world.log.len() as u64, files)
-            };
-            if data >= newest {
-                return Ok(data);
-            }
-            pause(&self.world).await;
-            let mut world = self.world.lock();
-            let free = world.follows.len() == version || world.bug == Bug::BlindFollow;
-            if free {
-                let data = newest;
-                world.follows.push(Follow { data, files });
-                if world.mishap(50) {
-                    return Err(no_answer());
-                }
-                return Ok(data);
-            }
-        }
+        let next = self.world.lock().bug.next();
+        follow(self, &self.known, next, &LIMITS).await
     }
 
     async fn traces(&self, _: &[SourcePartition], _: bool) -> Result<Traces> {
@@ -147,7 +136,9 @@ impl LakeTable for SimTable {
             if world.mishap(30) {
                 return Err(no_answer());
             }
-            world.schemas.insert(version);
+            if world.bug != Bug::NoSchemaText {
+                world.schemas.insert(version);
+            }
         }
         pause(&self.world).await;
         Ok(())
@@ -164,18 +155,73 @@ impl LakeTable for SimTable {
     }
 }
 
+#[async_trait]
+impl Following for SimTable {
+    async fn rejects_view(&self) -> Result<View> {
+        pause(&self.world).await;
+        let view = {
+            let mut world = self.world.lock();
+            if world.mishap(30) {
+                return Err(no_answer());
+            }
+            let data = world.follows.last().map(|follow| follow.data as i64);
+            let data = match world.bug {
+                Bug::StaleFollow => std::mem::replace(&mut *self.followed.lock(), data),
+                _ => data,
+            };
+            View {
+                version: world.follows.len() as u64,
+                positions: data
+                    .map(|data| (APP_ID_DATA.to_owned(), data))
+                    .into_iter()
+                    .collect(),
+            }
+        };
+        pause(&self.world).await;
+        Ok(view)
+    }
+
+    async fn data_commits_since(&self, after: u64, most: usize) -> Result<Vec<Logged>> {
+        self.commits_since(after, most).await
+    }
+
+    async fn try_add(&self, at: u64, files: &[RejectsFile], data: u64) -> Answer {
+        pause(&self.world).await;
+        let files: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+        let empty = files.is_empty();
+        let follow = Put::Rejects(Follow { data, files });
+        let (answer, bug) = {
+            let mut world = self.world.lock();
+            let answer = put(&mut world, at, follow);
+            let what = match (&answer, empty) {
+                (Answer::Committed(_), true) => "follow without files",
+                (Answer::Committed(_), false) => "follow",
+                (Answer::Conflict, _) => "follow conflict",
+                (Answer::Unknown(_), _) => "follow unanswered",
+            };
+            *world.landings.entry(what).or_default() += 1;
+            (answer, world.bug)
+        };
+        pause(&self.world).await;
+        match (answer, bug) {
+            (Answer::Unknown(_), Bug::FollowUnheardIsDone) => Answer::Committed(at),
+            (Answer::Conflict, Bug::FollowConflictIsDone) => Answer::Committed(at),
+            (answer, _) => answer,
+        }
+    }
+}
+
 /// One put, with everything that can become of it.
-fn put(world: &mut World, at: u64, commit: &Commit) -> Answer {
+fn put(world: &mut World, at: u64, what: Put) -> Answer {
     if world.mishap(60) {
         return Answer::Unknown(no_answer());
     }
     if world.mishap(80) {
         let due = world.step + world.rng.random_range(1..120);
-        let commit = commit.clone();
-        world.late.push(LatePut { due, at, commit });
+        world.late.push(LatePut { due, at, what });
         return Answer::Unknown(no_answer());
     }
-    let landed = world.put(at, commit);
+    let landed = world.put(at, what);
     if world.mishap(60) {
         return Answer::Unknown(no_answer());
     }

@@ -36,7 +36,7 @@ pub struct Stored {
 }
 
 /// A commit to the rejects table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Follow {
     /// Its `weir:data`.
     pub data: u64,
@@ -48,7 +48,14 @@ pub struct Follow {
 pub struct LatePut {
     pub due: u64,
     pub at: u64,
-    pub commit: Commit,
+    pub what: Put,
+}
+
+/// What is put as the next version of one of the two logs.
+#[derive(Debug, Clone)]
+pub enum Put {
+    Data(Box<Commit>),
+    Rejects(Follow),
 }
 
 pub struct World {
@@ -154,13 +161,27 @@ impl World {
     }
 
     /// Put if absent.
-    pub fn put(&mut self, at: u64, commit: &Commit) -> bool {
-        let free = self.log.len() as u64 + 1 == at;
-        if free {
-            self.positions.extend(commit.positions.iter().cloned());
-            self.log.push(commit.clone());
+    pub fn put(&mut self, at: u64, what: Put) -> bool {
+        let newest = match what {
+            Put::Data(_) => self.log.len(),
+            Put::Rejects(_) => self.follows.len(),
+        };
+        let free = newest as u64 + 1 == at;
+        if free || self.is_blind(&what) {
+            match what {
+                Put::Data(commit) => {
+                    self.positions.extend(commit.positions.iter().cloned());
+                    self.log.push(*commit);
+                }
+                Put::Rejects(follow) => self.follows.push(follow),
+            }
+            return true;
         }
-        free
+        false
+    }
+
+    fn is_blind(&self, what: &Put) -> bool {
+        self.bug == Bug::BlindFollow && matches!(what, Put::Rejects(_))
     }
 
     /// Puts that were on their way and arrive now; all of them if `all`.
@@ -169,7 +190,7 @@ impl World {
         while i < self.late.len() {
             if all || self.late[i].due <= self.step {
                 let put = self.late.swap_remove(i);
-                self.put(put.at, &put.commit);
+                self.put(put.at, put.what);
             } else {
                 i += 1;
             }
