@@ -86,8 +86,14 @@ impl fmt::Display for Error {
             .source
             .as_ref()
             .map(|e| e.as_ref() as &dyn std::error::Error);
+        let mut told = self.message.clone();
         while let Some(cause) = source {
-            write!(f, ": {cause}")?;
+            // Many errors tell their cause themselves.
+            let text = cause.to_string();
+            if !told.ends_with(&text) {
+                write!(f, ": {text}")?;
+                told = text;
+            }
             source = cause.source();
         }
         Ok(())

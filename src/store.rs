@@ -1,9 +1,10 @@
 //! Object stores: where the lake's bytes are.
 //!
-//! Owns: opening a store by URL, and what its errors mean. Does not own: any name in it
+//! Owns: opening a store by URL, and what its errors mean (`trouble`). Does not own: any name in it
 //! (`lake::layout`).
 
 mod file;
+mod trouble;
 mod watched;
 
 use std::collections::BTreeMap;
@@ -25,8 +26,9 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::config::Secret;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
+pub use trouble::{disk_error, store_error};
 pub use watched::Watch;
 
 use watched::Watched;
@@ -213,9 +215,7 @@ fn open_remote(
 /// with `fsync` each parent of a new one is synced, and at least `depth` of them: another process
 /// may have made them a moment ago.
 fn make_folder(folder: &Path, fsync: bool, depth: usize) -> Result<()> {
-    let failed = |e: std::io::Error| {
-        Error::unreachable(format!("could not create {}", folder.display())).because(e)
-    };
+    let failed = |e| disk_error(&format!("create {}", folder.display()), e);
     let made = folder.ancestors().take_while(|f| !f.exists());
     let made = made.count().max(depth);
     std::fs::create_dir_all(folder).map_err(failed)?;
@@ -238,15 +238,4 @@ fn knows_option(scheme: &str, name: &str) -> bool {
         "az" | "adl" | "azure" | "abfs" | "abfss" => name.parse::<AzureConfigKey>().is_ok(),
         _ => false,
     }
-}
-
-/// What a store's error means: all but a wrong configuration is an outage to wait out.
-pub fn store_error(doing: &str, error: object_store::Error) -> Error {
-    let kind = match &error {
-        object_store::Error::NotImplemented { .. }
-        | object_store::Error::UnknownConfigurationKey { .. }
-        | object_store::Error::InvalidPath { .. } => Kind::Config,
-        _ => Kind::Unreachable,
-    };
-    Error::new(kind, format!("could not {doing}")).because(error)
 }

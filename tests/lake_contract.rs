@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use object_store::memory::InMemory;
 use url::Url;
-use weir::lake::LakeTable;
+use weir::lake::{Answer, LakeTable};
 use weir::store::{self, Store};
 
 use faulty::{Fault, Faulty, Op, Plan};
@@ -153,4 +153,101 @@ async fn a_text_that_two_put_at_once_is_tried_again() {
     let error = table.publish_schema(1, "{}").await.unwrap_err();
     assert!(error.is_outage(), "{error}");
     table.publish_schema(1, "{}").await.unwrap();
+}
+
+fn full() -> object_store::Error {
+    object_store::Error::Generic {
+        store: "LocalFileSystem",
+        source: Box::new(std::io::Error::from(std::io::ErrorKind::StorageFull)),
+    }
+}
+
+fn read_only() -> object_store::Error {
+    object_store::Error::Generic {
+        store: "LocalFileSystem",
+        source: Box::new(std::io::Error::from(std::io::ErrorKind::ReadOnlyFilesystem)),
+    }
+}
+
+fn denied() -> object_store::Error {
+    object_store::Error::PermissionDenied {
+        path: "a".to_owned(),
+        source: "403".into(),
+    }
+}
+
+fn no_bucket() -> object_store::Error {
+    object_store::Error::NotFound {
+        path: "a".to_owned(),
+        source: "<Code>NoSuchBucket</Code>".into(),
+    }
+}
+
+type Refusal = fn() -> object_store::Error;
+
+/// What a person has to mend, and the words that say so.
+const TROUBLES: [(Refusal, &str); 4] = [
+    (full, "no space left"),
+    (read_only, "read-only"),
+    (denied, "check the key and the secret"),
+    (no_bucket, "no such bucket"),
+];
+
+/// Each step says what to do about it, and is tried again: a person mends it in an hour or a day.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_refuses_is_waited_for_and_says_what_to_do() {
+    for (refuse, words) in TROUBLES {
+        let (store, faulty) = faulty(Plan::Never);
+        let table = suite::batch::open(&store).await.unwrap();
+        let rows = suite::batch::batch(&store, &[(0, 0, 10)]).await.unwrap();
+        faulty.plan(Plan::Always(refuse));
+        let put = match table.try_commit(1, &rows.commit).await {
+            Answer::Unknown(error) => error,
+            other => panic!("{other:?}"),
+        };
+        for error in [
+            suite::batch::open(&store).await.unwrap_err(),
+            table.view().await.unwrap_err(),
+            table.follow_rejects().await.unwrap_err(),
+            table.publish_schema(1, "{}").await.unwrap_err(),
+            suite::batch::batch(&store, &[(0, 0, 10)])
+                .await
+                .unwrap_err(),
+            put,
+        ] {
+            // A write to a bucket that went away looks to the kernel like a missing file.
+            let file = error.to_string().contains("File not found");
+            assert!(error.is_outage() || file, "{error:?}");
+            assert!(error.to_string().contains(words) || file, "{error}");
+        }
+        faulty.heal().await;
+        assert!(matches!(
+            table.try_commit(1, &rows.commit).await,
+            Answer::Committed(1)
+        ));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_land_all_of_it_once_after_the_store_refused_for_long() {
+    for (refuse, _) in TROUBLES {
+        let (store, faulty) = faulty(Plan::Never);
+        let lives = tokio::spawn({
+            let store = store.clone();
+            async move { suite::landing::instances(&store, 2).await }
+        });
+        for calls in [20, 60, 100] {
+            while faulty.calls() < calls && !lives.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            faulty.plan(Plan::Always(refuse));
+            let now = faulty.calls();
+            while faulty.calls() < now + 40 && !lives.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            faulty.heal().await;
+        }
+        lives.await.unwrap();
+        suite::landing::all_is_there_once(&store).await;
+    }
 }

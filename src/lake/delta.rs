@@ -19,10 +19,9 @@ use std::sync::atomic::AtomicU64;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use delta_kernel::KernelError;
 use delta_kernel::transaction::UpdateTableOperation;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::lake::delta::side::Side;
 use crate::lake::delta::upkeep::Cadence;
 use crate::lake::ledger::traces;
@@ -117,14 +116,6 @@ impl std::fmt::Debug for DeltaTable {
             .field("stream", &self.stream)
             .finish_non_exhaustive()
     }
-}
-
-fn kernel_error(doing: &str, error: KernelError) -> Error {
-    let kind = match &error {
-        KernelError::Schema(_) | KernelError::Unsupported(_) => Kind::Refused,
-        _ => Kind::Unreachable,
-    };
-    Error::new(kind, format!("could not {doing}")).because(error)
 }
 
 /// Runs `work`, which blocks on the store, beside the runtime's workers.

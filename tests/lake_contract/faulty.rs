@@ -83,6 +83,8 @@ pub enum Plan {
     At(u64, Fault),
     /// At so many of a thousand calls.
     Random(SmallRng, u32),
+    /// Every call fails with this.
+    Always(fn() -> Error),
 }
 
 impl Plan {
@@ -179,6 +181,7 @@ impl Faulty {
             *state.counts.entry(op).or_default() += 1;
             let fault = match &mut state.plan {
                 Plan::Never => None,
+                Plan::Always(_) => Some(Fault::Lost),
                 Plan::At(at, fault) => (*at == call).then_some(*fault),
                 Plan::Random(rng, per_mille) => {
                     let strikes = rng.random_range(0..1000) < *per_mille;
@@ -201,10 +204,20 @@ impl Faulty {
         fault
     }
 
+    fn error(&self) -> Error {
+        match &self.state.lock().plan {
+            Plan::Always(error) => error(),
+            _ => Error::Generic {
+                store: "faulty",
+                source: "503 slow down".into(),
+            },
+        }
+    }
+
     async fn listed(&self, prefix: Option<Path>, offset: Option<Path>) -> Result<Vec<ObjectMeta>> {
         let fault = self.begin(Op::List).await;
         if fault == Some(Fault::Lost) {
-            return Err(unavailable());
+            return Err(self.error());
         }
         let all = match &offset {
             Some(offset) => self.inner.list_with_offset(prefix.as_ref(), offset),
@@ -233,13 +246,6 @@ impl Faulty {
             .map_ok(|all| stream::iter(all.into_iter().map(Ok)))
             .try_flatten()
             .boxed()
-    }
-}
-
-fn unavailable() -> Error {
-    Error::Generic {
-        store: "faulty",
-        source: "503 slow down".into(),
     }
 }
 
@@ -275,23 +281,25 @@ impl ObjectStore for Faulty {
             _ => Op::Put,
         };
         match self.begin(op).await {
-            Some(Fault::Lost) => Err(unavailable()),
+            Some(Fault::Lost) => Err(self.error()),
             Some(Fault::Taken) => Err(taken(path)),
             Some(Fault::Late(calls)) => {
-                let mut state = self.state.lock();
-                let put = LatePut {
-                    due: state.calls + calls,
-                    path: path.clone(),
-                    payload,
-                    options,
-                };
-                state.late.push(put);
-                Err(unavailable())
+                {
+                    let mut state = self.state.lock();
+                    let put = LatePut {
+                        due: state.calls + calls,
+                        path: path.clone(),
+                        payload,
+                        options,
+                    };
+                    state.late.push(put);
+                }
+                Err(self.error())
             }
             fault => {
                 let put = self.inner.put_opts(path, payload, options).await;
                 match fault {
-                    Some(Fault::Unheard) => Err(unavailable()),
+                    Some(Fault::Unheard) => Err(self.error()),
                     Some(Fault::TakenByUs) => Err(taken(path)),
                     _ => put,
                 }
@@ -305,21 +313,21 @@ impl ObjectStore for Faulty {
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         match self.begin(Op::Other).await {
-            Some(_) => Err(unavailable()),
+            Some(_) => Err(self.error()),
             None => self.inner.put_multipart_opts(path, options).await,
         }
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
         match self.begin(Op::Get).await {
-            Some(_) => Err(unavailable()),
+            Some(_) => Err(self.error()),
             None => self.inner.get_opts(path, options).await,
         }
     }
 
     async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         match self.begin(Op::Get).await {
-            Some(_) => Err(unavailable()),
+            Some(_) => Err(self.error()),
             None => self.inner.get_ranges(path, ranges).await,
         }
     }
@@ -345,14 +353,14 @@ impl ObjectStore for Faulty {
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         match self.begin(Op::Other).await {
-            Some(_) => Err(unavailable()),
+            Some(_) => Err(self.error()),
             None => self.inner.list_with_delimiter(prefix).await,
         }
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         match self.begin(Op::Other).await {
-            Some(_) => Err(unavailable()),
+            Some(_) => Err(self.error()),
             None => self.inner.copy_opts(from, to, options).await,
         }
     }

@@ -10,7 +10,7 @@ use weir::store::{self, Store};
 
 use crate::faulty::{Faulty, Plan};
 use crate::services::s3::{BUCKET, KEYS, S3};
-use crate::suite::landing;
+use crate::suite::{batch, landing};
 
 /// The store in a bucket of a server of its own, and what ends the server.
 fn s3() -> (Store, (S3, TempDir)) {
@@ -49,4 +49,28 @@ async fn instances_land_all_of_it_once_while_answers_are_lost() {
     landing::all_is_there_once(&store).await;
     let struck: u64 = faulty.happened().values().sum();
     assert!(struck >= 10, "{:?}", faulty.happened());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_secret_and_a_missing_bucket_are_told() {
+    let (_, (server, _folder)) = s3();
+    let cases = [
+        (
+            opened(&server, BUCKET, "wrong"),
+            "check the key and the secret",
+        ),
+        (
+            opened(&server, "nowhere", KEYS.1),
+            "there is no such bucket",
+        ),
+    ];
+    for (store, words) in cases {
+        for error in [
+            batch::open(&store).await.unwrap_err(),
+            store.probe_conditional_put().await.unwrap_err(),
+        ] {
+            assert!(error.is_outage(), "{error:?}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
 }

@@ -22,7 +22,8 @@ use url::Url;
 use crate::error::{Error, Result};
 use crate::lake::delta::side::{Side, load, newest_snapshot};
 use crate::lake::delta::upkeep::Cadence;
-use crate::lake::delta::{DeltaTable, ENGINE_INFO, TableSpec, blocking, kernel_error};
+use crate::lake::delta::{DeltaTable, ENGINE_INFO, TableSpec, blocking, log};
+use crate::lake::failure::kernel_error;
 use crate::lake::layout;
 use crate::schema::arrow::rejects_schema;
 use crate::schema::evolve;
@@ -91,6 +92,8 @@ async fn open_one(
     let snapshot = match there {
         Ok(snapshot) => snapshot,
         Err(KernelError::EmptyLog | KernelError::FileNotFound(_)) => {
+            // The kernel does not tell a missing bucket from a missing table.
+            log::newest(&store.objects(), &name, 0).await?;
             let (writer, root, wanted) = (engine.clone(), url.clone(), spec.clone());
             blocking(move || create(writer.as_ref(), &root, &wanted)).await?;
             newest_snapshot(&store.objects(), engine, &url, &name).await?

@@ -17,7 +17,8 @@ use url::Url;
 
 use crate::error::{Error, Result};
 use crate::lake::delta::side::Side;
-use crate::lake::delta::{ENGINE_INFO, actions, blocking, kernel_error};
+use crate::lake::delta::{ENGINE_INFO, actions, blocking};
+use crate::lake::failure::kernel_error;
 use crate::lake::{Answer, Commit};
 use crate::model::ledger::Role;
 use crate::model::position::APP_ID_SCHEMA;

@@ -19,8 +19,9 @@ use parking_lot::Mutex;
 use url::Url;
 
 use crate::error::{Error, Result};
+use crate::lake::delta::blocking;
 use crate::lake::delta::log::{self, Unread};
-use crate::lake::delta::{blocking, kernel_error};
+use crate::lake::failure::kernel_error;
 use crate::lake::ledger::commit::LoggedCommit;
 use crate::lake::state::positions_of;
 use crate::lake::{View, layout};

@@ -5,7 +5,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Result;
-use crate::lake::delta::{DeltaTable, blocking, kernel_error};
+use crate::lake::delta::{DeltaTable, blocking};
+use crate::lake::failure::kernel_error;
 
 /// How many versions are passed between two checkpoints, and between two checksums; a checkpoint
 /// has a checksum too.
