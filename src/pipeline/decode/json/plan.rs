@@ -15,6 +15,9 @@ pub(super) struct Plan {
     by_name: HashMap<Box<[u8]>, usize>,
     /// What is absent is filled from here.
     pub(super) record: Arc<Record>,
+    /// The record's full name where null may stand in its place: Avro's JSON wraps such a value in
+    /// an object with this one name.
+    union_name: Option<Box<[u8]>>,
 }
 
 /// A field of a record.
@@ -68,7 +71,13 @@ impl Plan {
                 .map(|(at, f)| (f.external.as_bytes().into(), at))
                 .collect(),
             record: record.clone(),
+            union_name: None,
         }
+    }
+
+    /// True for the name in which Avro's JSON wraps the record.
+    pub(super) fn is_union_name(&self, name: &[u8]) -> bool {
+        self.union_name.as_deref() == Some(name)
     }
 
     /// The place of a field by its outside name.
@@ -121,8 +130,12 @@ impl FieldPlan {
 
 impl ValuePlan {
     fn new(value: &Value) -> Self {
+        let mut kind = Kind::new(&value.ty);
+        if let (true, Kind::Record(plan)) = (value.nullable, &mut kind) {
+            plan.union_name = Some(plan.record.name.as_bytes().into());
+        }
         Self {
-            kind: Kind::new(&value.ty),
+            kind,
             nullable: value.nullable,
         }
     }

@@ -90,6 +90,12 @@ impl Walk {
         }
         let name = cursor.string(&mut self.key)?;
         let found = plan.find(name);
+        if found.is_none() && plan.is_union_name(name) {
+            return Err(fault(
+                RejectCode::WrongType,
+                "the plain value is wanted, Avro's form of a union was seen",
+            ));
+        }
         if found.is_none() && !self.ignore_unknown {
             let name = String::from_utf8_lossy(name).into_owned();
             let unknown = fault(RejectCode::UnknownField, "the schema has no such field");

@@ -575,3 +575,33 @@ fn a_field_has_one_name_outside() {
         assert_eq!(got, want, "{message}");
     }
 }
+
+/// Avro's JSON wraps a value of a union in an object that names its type: never passed over as an
+/// unknown field, with the record's defaults in its place.
+#[test]
+fn unions_are_plain() {
+    let schema = schema(
+        r#"{"name":"r","type":["null",{"type":"record","name":"ns.N","fields":[{"name":"x","type":"int","default":0}]}]},
+           {"name":"s","type":["null","string"]},{"name":"l","type":["null",{"type":"array","items":"int"}]},
+           {"name":"n","type":{"type":"record","name":"M","fields":[{"name":"x","type":"int","default":0}]},"default":{}}"#,
+    );
+    let ignoring = JsonOptions {
+        unknown_fields: UnknownFields::Ignore,
+        ..options(false)
+    };
+    let cases = [
+        (r#"{"r":{"x":1}}"#, "ok", "ok"),
+        (r#"{"r":{"ns.N":{"x":1}}}"#, "wrong_type@r", "wrong_type@r"),
+        (r#"{"r":{"N":{"x":1}}}"#, "unknown_field@r.N", "ok"),
+        (r#"{"s":{"string":"x"}}"#, "wrong_type@s", "wrong_type@s"),
+        (r#"{"l":{"array":[1]}}"#, "wrong_type@l", "wrong_type@l"),
+        // no union, so that its name is a field's like any other
+        (r#"{"n":{"M":{"x":1}}}"#, "unknown_field@n.M", "ok"),
+    ];
+    for (message, rejecting, ignored) in cases {
+        let got = verdict_of(&schema, options(false), message.as_bytes());
+        assert_eq!(got, rejecting, "{message}");
+        let got = verdict_of(&schema, ignoring, message.as_bytes());
+        assert_eq!(got, ignored, "{message}");
+    }
+}
