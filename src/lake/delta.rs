@@ -2,10 +2,11 @@
 //!
 //! Owns: [`DeltaTable`], in rooms: `open` (loading, creating), `side` (what is held of a table),
 //! `put` (the conditional put of a commit), `rejects` (the rejects table as one that follows), `upkeep`
-//! (checkpoints, checksums), `texts` (schema versions), `log` and `actions` (the log's JSON), `stats`.
+//! (checkpoints, checksums), `features`, `texts` (schema versions), `log` and `actions` (the log's JSON), `stats`.
 //! Does not own: the judgement (`lake::protocol`), when the rejects table follows (`lake::follow`).
 
 mod actions;
+mod features;
 mod log;
 mod open;
 mod put;

@@ -50,7 +50,7 @@ impl Default for Limits {
         Self {
             commits: 500,
             files: 1000,
-            trail: 1000,
+            trail: 200,
         }
     }
 }

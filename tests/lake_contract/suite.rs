@@ -5,7 +5,9 @@ pub mod batch;
 #[path = "landing.rs"]
 pub mod landing;
 
-use arrow::datatypes::{DataType, Field};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore as _, ObjectStoreExt, PutMode, PutOptions};
@@ -15,7 +17,7 @@ use weir::lake::delta::{DeltaTable, TableSpec};
 use weir::lake::ledger::{Entry, Ledger, fold};
 use weir::lake::state::TableState;
 use weir::lake::{Answer, Commit, LakeTable, Logged, layout};
-use weir::model::ledger::{CommitRecord, RangeRecord};
+use weir::model::ledger::{CommitRecord, RangeRecord, Role};
 use weir::store::Store;
 
 use batch::{STREAM, bare, commit, open, partition, range, spec, spec_with};
@@ -45,6 +47,9 @@ macro_rules! every_law {
             of_racing_writers_one_wins_each_version
             ranges_with_different_skip_codes_are_read_back
             a_nullable_column_is_added_with_the_next_rows_and_others_are_refused
+            a_local_time_is_added_to_a_table_that_had_none
+            a_table_that_is_not_weirs_is_refused
+            who_opens_a_table_lets_its_rejects_follow
             a_commit_that_is_gone_from_the_log_is_never_passed_over
             positions_outlive_the_folded_log
             a_sleeper_finds_its_way_after_a_fold
@@ -256,6 +261,7 @@ pub async fn long_log(table: &DeltaTable, to: u64) -> Vec<Uuid> {
             next.record.ranges.push(start);
         }
         put(table, at, &next).await;
+        table.follow_rejects().await.unwrap();
         table.upkeep().await.unwrap();
         batches.push(next.record.batch);
     }
@@ -352,4 +358,46 @@ pub async fn a_text_of_a_schema_never_changes(store: &Store) {
 pub async fn instances_land_all_of_it_once(store: &Store) {
     landing::instances(store, 3).await;
     landing::all_is_there_once(store).await;
+}
+
+pub async fn a_local_time_is_added_to_a_table_that_had_none(store: &Store) {
+    let older = open(store).await.unwrap();
+    put(&older, 1, &bare(0, 10)).await;
+    let local = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let wider = spec_with(vec![Field::new("at", local, true)]);
+    let table = DeltaTable::open_or_create(store, STREAM, "test", wider).await;
+    let table = table.unwrap();
+    assert_eq!(
+        table.view().await.unwrap().version,
+        2,
+        "the feature is a commit"
+    );
+    let rows = batch::batch(store, &[(0, 10, 20)]).await.unwrap().commit;
+    put(&table, 3, &rows).await;
+    put(&older, 4, &bare(20, 30)).await;
+    let state = TableState::load(store, &layout::data_table(STREAM), None).await;
+    assert_eq!(state.unwrap().files().await.unwrap().len(), 1);
+    let record = records(store).await.remove(1);
+    assert_eq!((record.role, record.ranges.len()), (Role::Maintain, 0));
+}
+
+pub async fn a_table_that_is_not_weirs_is_refused(store: &Store) {
+    let other = TableSpec {
+        schema: Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)])),
+        partition_columns: Vec::new(),
+    };
+    let error = DeltaTable::open_or_create(store, STREAM, "test", other).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused, "{error}");
+    assert!(error.to_string().contains("is not weir's"), "{error}");
+    assert!(open(store).await.is_err());
+}
+
+pub async fn who_opens_a_table_lets_its_rejects_follow(store: &Store) {
+    let table = open(store).await.unwrap();
+    let rows = batch::batch(store, &[(0, 0, 10)]).await.unwrap().commit;
+    put(&table, 1, &rows).await;
+    assert_eq!(rejects_files(store).await, 0);
+    open(store).await.unwrap();
+    assert_eq!(rejects_files(store).await, 1);
 }

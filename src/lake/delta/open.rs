@@ -22,12 +22,15 @@ use url::Url;
 use crate::error::{Error, Result};
 use crate::lake::delta::side::{Side, load, newest_snapshot};
 use crate::lake::delta::upkeep::Cadence;
-use crate::lake::delta::{DeltaTable, ENGINE_INFO, TableSpec, blocking, log};
+use crate::lake::delta::{DeltaTable, ENGINE_INFO, TableSpec, blocking, features, log};
 use crate::lake::failure::kernel_error;
-use crate::lake::layout;
-use crate::schema::arrow::rejects_schema;
+use crate::lake::{LakeTable, layout};
+use crate::schema::arrow::{provenance_fields, rejects_schema};
 use crate::schema::evolve;
 use crate::store::Store;
+
+/// Attempts to add a feature while others commit.
+const FEATURE_TRIES: u32 = 10;
 
 impl DeltaTable {
     /// Opens the two tables of `stream`, or creates what is missing.
@@ -51,57 +54,80 @@ impl DeltaTable {
             schema: rejects_schema(),
             partition_columns: Vec::new(),
         };
-        let (data, rejects) = (
-            open_one(store, &engine, &root, layout::data_table(stream), &spec).await?,
-            open_one(
-                store,
-                &engine,
-                &root,
-                layout::rejects_table(stream),
-                &rejects,
-            )
-            .await?,
-        );
-        Ok(Self {
-            data,
-            rejects,
+        let opening = Opening {
+            store,
+            engine: &engine,
+            root: &root,
+            instance,
+        };
+        let table = Self {
+            data: opening.open(layout::data_table(stream), &spec).await?,
+            rejects: opening
+                .open(layout::rejects_table(stream), &rejects)
+                .await?,
             stream: stream.to_owned(),
             instance: instance.to_owned(),
             columns: spec.schema,
             followed: AtomicU64::new(0),
             cadence: Cadence::default(),
             upkeep: tokio::sync::Mutex::new(()),
-        })
+        };
+        // Whoever died between a commit and its rejects may not come back.
+        if let Err(error) = table.follow_rejects().await {
+            tracing::warn!(stream, %error, "the rejects table trails; it follows at the next commit");
+        }
+        Ok(table)
     }
 }
 
-/// The table `name`, which is created if it is not there.
-async fn open_one(
-    store: &Store,
-    engine: &Arc<dyn Engine>,
-    root: &Url,
-    name: String,
-    spec: &TableSpec,
-) -> Result<Side> {
-    let url = root
-        .join(&format!("{name}/"))
-        .map_err(|e| Error::config(format!("{name} is no folder name")).because(e))?;
-    store.make_folder(&format!("{name}/_delta_log"))?;
-    let (reader, root) = (engine.clone(), url.clone());
-    let there = blocking(move || Ok(load(reader.as_ref(), &root))).await?;
-    let snapshot = match there {
-        Ok(snapshot) => snapshot,
-        Err(KernelError::EmptyLog | KernelError::FileNotFound(_)) => {
-            // The kernel does not tell a missing bucket from a missing table.
-            log::newest(&store.objects(), &name, 0).await?;
-            let (writer, root, wanted) = (engine.clone(), url.clone(), spec.clone());
-            blocking(move || create(writer.as_ref(), &root, &wanted)).await?;
-            newest_snapshot(&store.objects(), engine, &url, &name).await?
+/// What a table is opened with.
+struct Opening<'a> {
+    store: &'a Store,
+    engine: &'a Arc<dyn Engine>,
+    root: &'a Url,
+    instance: &'a str,
+}
+
+impl Opening<'_> {
+    /// The table `name`, which is created if it is not there.
+    async fn open(&self, name: String, spec: &TableSpec) -> Result<Side> {
+        let Opening {
+            store,
+            engine,
+            root,
+            instance,
+        } = *self;
+        let url = root
+            .join(&format!("{name}/"))
+            .map_err(|e| Error::config(format!("{name} is no folder name")).because(e))?;
+        store.make_folder(&format!("{name}/_delta_log"))?;
+        let (reader, root) = (engine.clone(), url.clone());
+        let there = blocking(move || Ok(load(reader.as_ref(), &root))).await?;
+        let mut snapshot = match there {
+            Ok(snapshot) => snapshot,
+            Err(KernelError::EmptyLog | KernelError::FileNotFound(_)) => {
+                // The kernel does not tell a missing bucket from a missing table.
+                log::newest(&store.objects(), &name, 0).await?;
+                let (writer, root, wanted) = (engine.clone(), url.clone(), spec.clone());
+                blocking(move || create(writer.as_ref(), &root, &wanted)).await?;
+                newest_snapshot(&store.objects(), engine, &url, &name).await?
+            }
+            Err(_) => newest_snapshot(&store.objects(), engine, &url, &name).await?,
+        };
+        compare(&snapshot, &name, spec)?;
+        let mut tries = 0;
+        while features::lacks(&snapshot, &spec.schema) {
+            if tries >= FEATURE_TRIES {
+                return Err(Error::unreachable(format!(
+                    "table {name} could not be given a feature: other writers were always first"
+                )));
+            }
+            tries += 1;
+            features::add(&store.objects(), &name, instance, &snapshot).await?;
+            snapshot = newest_snapshot(&store.objects(), engine, &url, &name).await?;
         }
-        Err(_) => newest_snapshot(&store.objects(), engine, &url, &name).await?,
-    };
-    compare(&snapshot, &name, spec)?;
-    Side::new(store.objects(), engine.clone(), name, url, snapshot).await
+        Side::new(store.objects(), engine.clone(), name, url, snapshot).await
+    }
 }
 
 /// Whether the table fits.
@@ -111,6 +137,15 @@ fn compare(snapshot: &Snapshot, name: &str, spec: &TableSpec) -> Result<()> {
         .as_ref()
         .try_into_arrow()
         .map_err(|e| Error::internal("the table's schema has no Arrow form").because(e))?;
+    let foreign = provenance_fields()
+        .into_iter()
+        .find(|field| have.fields().find(field.name()).is_none());
+    if let Some(field) = foreign {
+        return Err(Error::refused(format!(
+            "table {name} is not weir's: it has no column {}; give the stream another name, or move the table away",
+            field.name()
+        )));
+    }
     let refusals = evolve::refusals(have.fields(), spec.schema.fields());
     if !refusals.is_empty() {
         return Err(Error::refused(format!(
