@@ -114,19 +114,19 @@ async fn status(State(shared): State<Shared>) -> Response {
 }
 
 async fn streams(State(shared): State<Shared>) -> Response {
-    let list: Vec<_> = shared
-        .status
-        .picture()
+    let picture = shared.status.picture();
+    let list: Vec<_> = picture
         .streams
         .iter()
-        .map(|(name, partitions)| shared.told(name, partitions))
+        .map(|(name, partitions)| shared.told(name, &picture, partitions))
         .collect();
     Json(json!({ "streams": list })).into_response()
 }
 
 async fn stream(State(shared): State<Shared>, Path(name): Path<String>) -> Response {
-    match shared.status.picture().streams.get(&name) {
-        Some(partitions) => Json(shared.told(&name, partitions)).into_response(),
+    let picture = shared.status.picture();
+    match picture.streams.get(&name) {
+        Some(partitions) => Json(shared.told(&name, &picture, partitions)).into_response(),
         None => fault(StatusCode::NOT_FOUND, "there is no such stream"),
     }
 }
@@ -170,7 +170,12 @@ impl Shared {
     }
 
     /// A stream: what this process judged of it, and the partitions that it holds.
-    fn told(&self, name: &str, partitions: &[PartitionStatus]) -> serde_json::Value {
+    fn told(
+        &self,
+        name: &str,
+        picture: &Status,
+        partitions: &[PartitionStatus],
+    ) -> serde_json::Value {
         let count = |outcome: &str| {
             let labels = [name, "kafka", outcome];
             self.metrics.records.with_label_values(&labels).get()
@@ -181,6 +186,7 @@ impl Shared {
             .sum();
         json!({
             "stream": name,
+            "held": picture.held.get(name),
             "lag_records": lag,
             "accepted": count("accepted"),
             "rejected": count("rejected"),

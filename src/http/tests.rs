@@ -95,8 +95,16 @@ async fn ready_while_every_partition_is_read() {
         ]
     );
     board.set_broker(true, "");
+    // back pressure is no fault
+    board.set_state("s", &partition(0), PartitionState::Paused, None);
     board.set_state("s", &partition(1), PartitionState::Running, None);
     board.forget("s", &partition(2));
+    assert_eq!(reasons().await, [""; 0]);
+    board.set_held("s", Some("its table is of another schema".to_owned()));
+    assert_eq!(reasons().await, ["s: its table is of another schema"]);
+    let (_, stream) = server.json("/api/v1/streams/s").await;
+    assert_eq!(stream["held"], "its table is of another schema");
+    board.set_held("s", None);
     assert_eq!(reasons().await, [""; 0]);
 }
 
@@ -121,7 +129,7 @@ async fn a_stream_tells_of_its_partitions_and_records() {
     let (code, s) = server.json("/api/v1/streams/s").await;
     assert_eq!(code, 200);
     let want = json!({
-        "stream": "s", "lag_records": 15, "accepted": 12, "rejected": 0, "skipped": 0,
+        "stream": "s", "held": null, "lag_records": 15, "accepted": 12, "rejected": 0, "skipped": 0,
         "partitions": [
             { "topic": "orders", "partition": 0, "state": "running", "position": 10, "end": 25 },
             { "topic": "orders", "partition": 1, "state": "running", "position": 7, "end": 7 },
