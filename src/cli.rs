@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 mod logs;
 mod output;
+mod positions;
 mod rejects;
 mod run;
 mod schema;
@@ -78,6 +79,8 @@ enum Command {
     Verify(verify::Arguments),
     /// What was rejected, by reason, and the records themselves
     Rejects(rejects::Arguments),
+    /// Where each partition stands, and the way out of stopped
+    Positions(positions::Arguments),
     /// Compatibility of schema versions, and the columns of a stream
     Schema(schema::Arguments),
     /// Completions for a shell, to stdout
@@ -150,6 +153,7 @@ pub fn run(command_line: CommandLine, environment: BTreeMap<String, String>) -> 
         Command::Check(arguments) => check::run(&context, &arguments),
         Command::Verify(arguments) => verify::run(&context, &arguments),
         Command::Rejects(arguments) => rejects::run(&context, &arguments),
+        Command::Positions(arguments) => positions::run(&context, &arguments),
         Command::Schema(arguments) => schema::run(&context, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };

@@ -12,6 +12,7 @@ pub mod lake;
 pub mod metrics;
 pub mod model;
 pub mod pipeline;
+pub mod positions;
 pub mod schema;
 pub mod shutdown;
 pub mod source;

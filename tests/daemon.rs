@@ -13,6 +13,8 @@ mod bad_input;
 mod broker;
 #[path = "daemon/evolution.rs"]
 mod evolution;
+#[path = "daemon/positions.rs"]
+mod positions;
 #[path = "daemon/running.rs"]
 mod running;
 #[path = "daemon/schema_command.rs"]

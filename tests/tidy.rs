@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["source", "store", "lake", "decode"],
     &["pipeline"],
     &["http", "app", "demo", "verify"],
+    &["positions"],
     &["cli"],
 ];
 

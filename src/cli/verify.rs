@@ -2,6 +2,8 @@
 //!
 //! Owns: the form of the result. Does not own: the proof (`lake::verify`).
 
+mod against_log;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,8 +13,9 @@ use serde::Serialize;
 use crate::cli::run::runtime;
 use crate::cli::{Context, Format, output, streams};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lake::verify::{Finding, Step, StreamReport, verify};
+use crate::positions::standing::Standing;
 use crate::store::{self, Store};
 
 #[derive(Debug, clap::Args)]
@@ -20,36 +23,64 @@ pub(crate) struct Arguments {
     /// The streams; all where none is named
     #[arg(value_name = "STREAM")]
     streams: Vec<String>,
+
+    /// Compare the positions with the broker's logs, too
+    #[arg(long)]
+    against_log: bool,
 }
 
 /// What `--format json` writes.
 #[derive(Debug, Serialize)]
-pub(crate) struct Document {
+struct Document {
     ok: bool,
-    streams: Vec<StreamReport>,
+    streams: Vec<Proof>,
+}
+
+#[derive(Debug, Serialize)]
+struct Proof {
+    #[serde(flatten)]
+    report: StreamReport,
+    /// With `--against-log`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<Vec<Standing>>,
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     let config = context.load()?;
     let streams = streams::named(&config, &arguments.streams)?;
     runtime()?.block_on(async {
+        let broker = match arguments.against_log {
+            // Before a proof that may take long.
+            true => Some(against_log::connect(&config).await?),
+            false => None,
+        };
         let store = open_lake(&config)?;
-        let mut reports = Vec::with_capacity(streams.len());
+        let mut proofs = Vec::with_capacity(streams.len());
         for stream in &streams {
-            reports.push(prove(&store, &stream.name).await?);
+            let report = prove(&store, &stream.name).await?;
+            proofs.push(Proof { report, log: None });
         }
+        let compared = match &broker {
+            Some(cluster) => against_log::compare(&store, cluster, &mut proofs).await,
+            None => Ok(()),
+        };
         let document = Document {
-            ok: reports.iter().all(|r| r.ok),
-            streams: reports,
+            ok: proofs.iter().all(|p| p.report.ok),
+            streams: proofs,
         };
         match context.format {
             Format::Json => output::json(&document)?,
             Format::Table => document.show()?,
         }
-        Ok(match document.ok {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        })
+        match (document.ok, compared) {
+            (true, compared) => compared.map(|()| ExitCode::SUCCESS),
+            (false, Ok(())) => Ok(ExitCode::FAILURE),
+            // What was found stands, whatever the broker would have said.
+            (false, Err(error)) => {
+                output::complain(&error);
+                Ok(ExitCode::FAILURE)
+            }
+        }
     })
 }
 
@@ -76,9 +107,12 @@ pub(crate) async fn prove(store: &Store, stream: &str) -> Result<StreamReport> {
 }
 
 impl Document {
-    fn show(&self) -> Result<(), Error> {
-        for report in &self.streams {
-            output::text_line(&text(report))?;
+    fn show(&self) -> Result<()> {
+        for proof in &self.streams {
+            output::text_line(&text(&proof.report))?;
+            if let Some(log) = &proof.log {
+                output::text_line(&format!("against the log:\n{}", against_log::text(log)))?;
+            }
         }
         Ok(())
     }
