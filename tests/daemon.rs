@@ -11,6 +11,8 @@
 mod bad_input;
 #[path = "daemon/broker.rs"]
 mod broker;
+#[path = "daemon/check.rs"]
+mod check;
 #[path = "daemon/evolution.rs"]
 mod evolution;
 #[path = "daemon/positions.rs"]

@@ -1,16 +1,23 @@
 //! `weir check`: a checklist, with every problem at once.
 //!
-//! Owns: the checks' order and their form. Does not own: the rules (`config`, `schema`).
+//! Owns: the checks' order, their form and the exit code. Does not own: the rules (`config`,
+//! `schema`, `lake`).
+
+mod broker;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::app::table_spec;
+use crate::cli::run::runtime;
 use crate::cli::{Context, Format, code_of, output};
 use crate::clock::Clock;
 use crate::config::{self, Config, Problems, TopicSelect};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
+use crate::lake::delta::DeltaTable;
+use crate::lake::layout;
 use crate::store;
 
 #[derive(Debug, clap::Args)]
@@ -26,6 +33,24 @@ struct Check {
     name: String,
     ok: bool,
     message: String,
+    /// What kind of fault it is; decides the exit code.
+    #[serde(skip)]
+    fault: Option<Kind>,
+}
+
+impl Check {
+    fn new(name: impl Into<String>, found: Result<String>) -> Self {
+        let (message, fault) = match found {
+            Ok(message) => (message, None),
+            Err(error) => (error.to_string(), Some(error.kind())),
+        };
+        Self {
+            name: name.into(),
+            ok: fault.is_none(),
+            message,
+            fault,
+        }
+    }
 }
 
 /// The whole checklist.
@@ -36,93 +61,118 @@ struct Report {
     problems: Vec<config::Problem>,
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Error> {
-    let (report, code) = match config::load(&context.config, &context.environment) {
-        Ok(config) => {
-            let mut report = of_config(&config);
-            let mut code = ExitCode::SUCCESS;
-            if !arguments.offline {
-                let found = probe_lake(&config)?;
-                report.ok = found.is_ok();
-                let message = match found {
-                    Ok(()) => "can be written, and refuses to overwrite".to_owned(),
-                    Err(error) => {
-                        code = code_of(error.kind());
-                        error.to_string()
-                    }
-                };
-                report.checks.push(Check {
-                    name: "lake".to_owned(),
-                    ok: report.ok,
-                    message,
-                });
-            }
-            (report, code)
+impl Report {
+    fn new(checks: Vec<Check>, problems: Vec<config::Problem>) -> Self {
+        Self {
+            ok: checks.iter().all(|c| c.ok),
+            checks,
+            problems,
         }
-        Err(problems) => (of_problems(context, &problems), code_of(Kind::Config)),
+    }
+
+    /// What has to be mended goes before what may be waited for.
+    fn code(&self) -> ExitCode {
+        let faults = || self.checks.iter().filter_map(|c| c.fault);
+        let first = faults()
+            .find(|k| *k == Kind::Config)
+            .or_else(|| faults().find(|k| *k != Kind::Unreachable))
+            .or_else(|| faults().next());
+        first.map_or(ExitCode::SUCCESS, code_of)
+    }
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
+    let report = match config::load(&context.config, &context.environment) {
+        Ok(config) => {
+            let mut checks = of_config(&config);
+            if !arguments.offline {
+                checks.extend(runtime()?.block_on(of_network(&config)));
+            }
+            Report::new(checks, Vec::new())
+        }
+        Err(problems) => of_problems(context, &problems),
     };
     match context.format {
         Format::Json => output::json(&report)?,
         Format::Table => show(&report)?,
     }
-    Ok(code)
+    Ok(report.code())
 }
 
-/// How long the lake may take to answer.
-const DEADLINE: Duration = Duration::from_secs(30);
-
-/// Whether the lake keeps the promise that commits are built on; the outer error is the host's.
-fn probe_lake(config: &Config) -> Result<Result<(), Error>, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Error::internal("the runtime cannot be started").because(e))?;
-    Ok(runtime.block_on(async {
-        let store = store::open(&config.lake.url, &config.lake.options, config.lake.fsync)?;
-        Clock::system()
-            .timeout(DEADLINE, store.probe_conditional_put())
-            .await
-            .unwrap_or_else(|| {
-                Err(Error::unreachable(
-                    "the lake did not answer in 30 s; check `lake.url` and `lake.options`",
-                ))
-            })
-    }))
-}
-
-fn of_config(config: &Config) -> Report {
-    let mut checks = vec![Check {
-        name: "configuration".to_owned(),
-        ok: true,
-        message: format!(
+fn of_config(config: &Config) -> Vec<Check> {
+    let mut checks = vec![Check::new(
+        "configuration",
+        Ok(format!(
             "instance {}, {} streams, lake {}",
             config.instance,
             config.streams.len(),
             config.lake.url
-        ),
-    }];
+        )),
+    )];
     for stream in &config.streams {
         let topics = match stream.topics.as_ref().map(|t| &t.select) {
             Some(TopicSelect::Names(names)) => format!("topics {}", names.join(", ")),
             Some(TopicSelect::Pattern(pattern)) => format!("topics {pattern}"),
             None => "no topics".to_owned(),
         };
-        checks.push(Check {
-            name: format!("stream {}", stream.name),
-            ok: true,
-            message: format!(
+        checks.push(Check::new(
+            format!("stream {}", stream.name),
+            Ok(format!(
                 "schema {}/{} with {} fields, {topics}",
                 stream.schema.subject,
                 stream.schema.version,
                 stream.schema.root.fields.len()
-            ),
-        });
+            )),
+        ));
     }
-    Report {
-        ok: true,
-        checks,
-        problems: Vec::new(),
+    checks
+}
+
+async fn of_network(config: &Config) -> Vec<Check> {
+    let (mut checks, broker) = tokio::join!(of_lake(config), broker::checks(config));
+    checks.extend(broker);
+    checks
+}
+
+/// How long the lake may take to answer.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Whether the lake keeps the promise that commits are built on, and whether the tables fit.
+async fn of_lake(config: &Config) -> Vec<Check> {
+    let store = match store::open(&config.lake.url, &config.lake.options, config.lake.fsync) {
+        Ok(store) => store,
+        Err(error) => return vec![Check::new("lake", Err(error))],
+    };
+    let clock = Clock::system();
+    let away = || {
+        Err(Error::unreachable(format!(
+            "the lake did not answer in {} s; check `lake.url` and `lake.options`",
+            DEADLINE.as_secs()
+        )))
+    };
+    let probe = clock.timeout(DEADLINE, store.probe_conditional_put()).await;
+    let probe = probe
+        .unwrap_or_else(away)
+        .map(|()| "can be written, and refuses to overwrite".to_owned());
+    let mut checks = vec![Check::new("lake", probe)];
+    // A store that is away is told once.
+    if checks.iter().all(|c| c.ok) {
+        for stream in &config.streams {
+            let spec = table_spec(stream);
+            let there = DeltaTable::look(&store, &stream.name, &spec);
+            let there = clock
+                .timeout(DEADLINE, there)
+                .await
+                .unwrap_or_else(|| away().map(|()| None));
+            let found = there.map(|version| match version {
+                Some(version) => format!("at version {version}, and the stream's rows fit"),
+                None => "is not there yet; weir run creates it".to_owned(),
+            });
+            let name = format!("table {}", layout::data_table(&stream.name));
+            checks.push(Check::new(name, found));
+        }
     }
+    checks
 }
 
 fn of_problems(context: &Context, problems: &Problems) -> Report {
@@ -130,25 +180,23 @@ fn of_problems(context: &Context, problems: &Problems) -> Report {
         1 => "problem",
         _ => "problems",
     };
-    Report {
-        ok: false,
-        checks: vec![Check {
-            name: "configuration".to_owned(),
-            ok: false,
-            message: format!("{}: {} {word}", context.config.display(), problems.count()),
-        }],
-        problems: problems.iter().cloned().collect(),
-    }
+    let found = format!("{}: {} {word}", context.config.display(), problems.count());
+    let check = Check::new("configuration", Err(Error::config(found)));
+    Report::new(vec![check], problems.iter().cloned().collect())
 }
 
-fn show(report: &Report) -> Result<(), Error> {
+fn show(report: &Report) -> Result<()> {
     let mut table = output::table(&["", "check", "found"]);
     for check in &report.checks {
         let mark = match check.ok {
             true => "ok",
             false => "FAULT",
         };
-        table.add_row([mark, &check.name, &check.message]);
+        table.add_row([
+            mark.to_owned(),
+            check.name.clone(),
+            output::escaped(check.message.as_bytes()),
+        ]);
     }
     output::text_line(&table.trim_fmt())?;
     for problem in &report.problems {

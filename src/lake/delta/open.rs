@@ -17,6 +17,7 @@ use delta_kernel::transaction::data_layout::DataLayout;
 use delta_kernel::{Engine, KernelError};
 use delta_kernel_default_engine::DefaultEngineBuilder;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
+use object_store::ObjectStore;
 use url::Url;
 
 use crate::error::{Error, Result};
@@ -24,6 +25,7 @@ use crate::lake::delta::side::{Side, load, newest_snapshot};
 use crate::lake::delta::upkeep::Cadence;
 use crate::lake::delta::{DeltaTable, ENGINE_INFO, TableSpec, blocking, features, log};
 use crate::lake::failure::kernel_error;
+use crate::lake::ledger::Ledger;
 use crate::lake::{LakeTable, layout};
 use crate::schema::arrow::{provenance_fields, rejects_schema};
 use crate::schema::evolve;
@@ -33,6 +35,32 @@ use crate::store::Store;
 const FEATURE_TRIES: u32 = 10;
 
 impl DeltaTable {
+    /// Whether the DLO of `stream` fits `spec`: its version, or `None` where there is none yet.
+    /// Nothing is created.
+    ///
+    /// # Errors
+    /// The store cannot be reached, or the table's columns do not fit (`Refused`).
+    pub async fn look(store: &Store, stream: &str, spec: &TableSpec) -> Result<Option<u64>> {
+        let name = layout::data_table(stream);
+        let log = Ledger::open(&store.objects(), &name).await?;
+        if log.newest().is_none() {
+            return Ok(None);
+        }
+        let (objects, root) = store.for_engine();
+        let url = root
+            .join(&format!("{name}/"))
+            .map_err(|e| Error::config(format!("{name} is no folder name")).because(e))?;
+        let engine = engine(objects);
+        let there = blocking(move || Ok(load(engine.as_ref(), &url)));
+        match there.await? {
+            Ok(snapshot) => {
+                compare(&snapshot, &name, spec)?;
+                Ok(Some(snapshot.version()))
+            }
+            Err(e) => Err(kernel_error("load the table", e)),
+        }
+    }
+
     /// Opens the two tables of `stream`, or creates what is missing.
     ///
     /// # Errors
@@ -44,12 +72,7 @@ impl DeltaTable {
         spec: TableSpec,
     ) -> Result<Self> {
         let (objects, root) = store.for_engine();
-        let executor = TokioMultiThreadExecutor::new(tokio::runtime::Handle::current());
-        let engine: Arc<dyn Engine> = Arc::new(
-            DefaultEngineBuilder::new(objects)
-                .with_task_executor(Arc::new(executor))
-                .build(),
-        );
+        let engine = engine(objects);
         let rejects = TableSpec {
             schema: rejects_schema(),
             partition_columns: Vec::new(),
@@ -78,6 +101,16 @@ impl DeltaTable {
         }
         Ok(table)
     }
+}
+
+/// The table engine over `objects`; called within the runtime.
+fn engine(objects: Arc<dyn ObjectStore>) -> Arc<dyn Engine> {
+    let executor = TokioMultiThreadExecutor::new(tokio::runtime::Handle::current());
+    Arc::new(
+        DefaultEngineBuilder::new(objects)
+            .with_task_executor(Arc::new(executor))
+            .build(),
+    )
 }
 
 /// What a table is opened with.
