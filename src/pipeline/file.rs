@@ -30,6 +30,13 @@ use crate::pipeline::file::runs::RunsWriter;
 /// against the budget.
 const ROW_GROUP_ROWS: usize = 256 * 1024;
 
+/// Bytes of a page before compression. Each column of an open file holds one page and a compressor
+/// whose tables grow with it, so that a page of a mebibyte costs a stream some 15 MiB.
+const PAGE_BYTES: usize = 256 * 1024;
+
+/// What a column's compressor holds about, which Parquet does not count.
+const COMPRESSOR_BYTES: usize = 256 * 1024;
+
 /// Encoded bytes are kept in chunks of about this size, so that a growing file is never copied.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -249,7 +256,10 @@ impl RowGroup {
     }
 
     fn memory(&self) -> usize {
-        self.sum(ArrowColumnWriter::memory_size, RunsWriter::memory)
+        self.sum(
+            |column| column.memory_size() + COMPRESSOR_BYTES,
+            RunsWriter::memory,
+        )
     }
 
     fn size(&self) -> usize {
@@ -295,6 +305,7 @@ fn properties(sample: &RecordBatch) -> WriterProperties {
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by(concat!("weir ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_data_page_size_limit(PAGE_BYTES)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_statistics_truncate_length(Some(64))
         .set_offset_index_disabled(true)

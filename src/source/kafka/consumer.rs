@@ -33,6 +33,10 @@ const BLOCK_BYTES: (u64, u64) = (32 << 10, 1 << 20);
 /// Of `KafkaSettings::queue_bytes`, this part is for the blocks that are being filled.
 const BLOCKS_SHARE: u64 = 4;
 
+/// librdkafka counts the bytes of its messages, and holds some 300 more for each: with messages of a
+/// few hundred bytes, twice as much.
+const HELD_PER_BYTE: u64 = 2;
+
 /// Messages that are taken from a feed before the next one has its turn.
 const BATCH: usize = 2_000;
 
@@ -99,7 +103,7 @@ pub fn spawn(
 fn client_config(settings: &KafkaSettings) -> ClientConfig {
     let mut config = ClientConfig::new();
     // Each feed's queue is bounded by itself.
-    let queued = settings.queue_bytes - settings.queue_bytes / BLOCKS_SHARE;
+    let queued = (settings.queue_bytes - settings.queue_bytes / BLOCKS_SHARE) / HELD_PER_BYTE;
     let queue = queued / settings.feeds.max(1) as u64;
     let fetch = (queued / 4).clamp(1 << 20, 32 << 20);
     config

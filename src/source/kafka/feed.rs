@@ -35,6 +35,8 @@ struct Reading {
     open: RawBlock,
     /// A block that its sink had no room for.
     waiting: Option<RawBlock>,
+    /// Bytes and messages of the last block.
+    usual: (usize, usize),
     /// True once librdkafka's position is known to be of this reading and not of an earlier one.
     is_placed: bool,
     /// True after a fault, behind which it has to be started again.
@@ -88,6 +90,7 @@ impl Feed {
             sink: start.sink,
             generation: start.generation,
             waiting: None,
+            usual: (0, 0),
             is_placed: false,
             is_broken: false,
             partition: start.partition,
@@ -219,9 +222,9 @@ impl Reading {
         }
         let (key, value) = (message.key(), message.value());
         if open.messages.is_empty() {
-            let first = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
-            open.arena.reserve(first);
-            open.messages.reserve(64);
+            // As much as the last block took, so that a busy one is not copied as it grows.
+            open.arena.reserve(self.usual.0);
+            open.messages.reserve(self.usual.1);
         }
         let key = key.map(|k| open.push_bytes(k));
         let value = value.map(|v| open.push_bytes(v));
@@ -302,6 +305,7 @@ impl Reading {
             ..RawBlock::default()
         };
         let block = std::mem::replace(&mut self.open, next);
+        self.usual = (block.arena.len(), block.messages.len());
         self.waiting = self
             .sink
             .offer(&self.partition, self.generation, block)

@@ -27,6 +27,7 @@ fn reading(from: i64) -> Reading {
             ..RawBlock::default()
         },
         waiting: None,
+        usual: (0, 0),
         is_placed: false,
         is_broken: false,
     }
