@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 use crate::model::position::{SourceId, SourcePartition};
 
+#[cfg(test)]
+mod tests;
+
 /// The only form of the record so far.
 pub const RECORD_VERSION: u32 = 1;
 
@@ -177,7 +180,10 @@ impl RangeRecord {
             }
         }
         self.topic_id = next.topic_id.or(self.topic_id.take());
-        self.leader_epoch = next.leader_epoch.or(self.leader_epoch);
+        // Of the last message that was read, where that is the last position: not behind a loss.
+        if next.from < next.to {
+            self.leader_epoch = next.leader_epoch;
+        }
     }
 }
 

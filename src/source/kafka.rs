@@ -76,8 +76,8 @@ pub struct StartAt {
     pub feed: usize,
     /// The first offset.
     pub offset: i64,
-    /// The leader epoch of the message before it, where it is known: a log that was truncated since
-    /// is noticed.
+    /// The leader epoch of the message before it, where it is known and the log has that position:
+    /// it is fetched once more, and a log that was truncated since is noticed by it.
     pub leader_epoch: Option<i32>,
     /// Where its blocks go.
     pub sink: Arc<dyn BlockSink>,

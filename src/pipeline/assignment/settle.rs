@@ -9,6 +9,7 @@
 //! | the topic has another id than the ledger says | stop: it was recreated under its name |
 //! | the table knows the topic of another cluster only | stop: another cluster, or its id was lost |
 //! | the position is above the log's end | stop: the log was truncated |
+//! | the message before the position is another than the one that was read | stop, once it was fetched (`source::kafka`): the log was truncated, and has grown since |
 //! | the position is below the log's start | stop, or a counted loss with `on_gap = "record"` |
 //! | anything else | read on from the table's position |
 
@@ -231,6 +232,10 @@ impl Settler {
             });
         }
         if offset >= low {
+            if offset == low {
+                // The message before it is not there to be compared.
+                beginning.leader_epoch = None;
+            }
             return Ok(Settlement::Read(beginning));
         }
         let on_gap = self

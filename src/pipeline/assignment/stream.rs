@@ -59,6 +59,8 @@ pub struct StreamTask {
     runs: HashMap<TopicPartition, Arc<Run>>,
     /// Why a partition is not read, as it was last told.
     reasons: HashMap<TopicPartition, String>,
+    /// Positions before which the log was found to be another.
+    truncated: HashMap<TopicPartition, i64>,
     generation: u64,
     attempts: u64,
     settling: FuturesUnordered<BoxFuture<'static, Attempt>>,
@@ -82,6 +84,7 @@ impl StreamTask {
             owned: BTreeMap::new(),
             runs: HashMap::new(),
             reasons: HashMap::new(),
+            truncated: HashMap::new(),
             generation: 0,
             attempts: 0,
             settling: FuturesUnordered::new(),
@@ -257,8 +260,12 @@ impl StreamTask {
         let (mut begin, mut waiting, mut stopped) = (Vec::new(), Vec::new(), Vec::new());
         for settlement in settlements {
             match settlement {
-                Settlement::Read(beginning) if self.is_newest(&beginning.partition, number) => {
-                    begin.push(beginning);
+                Settlement::Read(b) if self.is_newest(&b.partition, number) => {
+                    match self.truncated.get(&b.partition) {
+                        // Nobody moved it since: it would be found out again.
+                        Some(at) if *at == b.offset => stopped.push(b.partition),
+                        _ => begin.push(b),
+                    }
                 }
                 Settlement::Waiting { partition, reason } if self.is_newest(&partition, number) => {
                     self.hold(&partition, PartitionState::Waiting, &reason);
@@ -353,6 +360,7 @@ impl StreamTask {
         for partition in partitions {
             self.owned.remove(partition);
             self.reasons.remove(partition);
+            self.truncated.remove(partition);
             if let Some(run) = self.runs.remove(partition) {
                 run.close();
                 were_read = true;
@@ -398,12 +406,34 @@ impl StreamTask {
             let _ = self.parts.clock.timeout(deadline, flush).await;
             run.close();
         }
+        if *fault == PartitionFault::Truncated {
+            return self.stop_truncated(partition);
+        }
         self.parts
             .set_state(&partition, PartitionState::Waiting, None);
         // Not at once: the broker may need a moment until it tells what it refused.
         let mut again = vec![partition];
         let number = self.number_attempt(&mut again);
         self.try_again(again, number, RETRY.0, RETRY.0 * 2);
+    }
+
+    /// Below the position the log holds other messages than those that landed. Only a look at them
+    /// tells, so it is not looked again until somebody moved the position.
+    fn stop_truncated(&mut self, partition: TopicPartition) {
+        let key = (partition.topic.clone(), partition.partition);
+        let settled = self.parts.settled.lock().get(&key).map(|s| s.position);
+        let position = settled.unwrap_or_default();
+        self.truncated.insert(partition.clone(), position);
+        let reason = format!(
+            "the log was truncated and has grown past position {position}: below it there are other messages than those that were read; `weir positions set {} {}:{} OFFSET --reason TEXT` goes on at another offset",
+            self.name(),
+            partition.topic,
+            partition.partition
+        );
+        self.hold(&partition, PartitionState::Stopped, &reason);
+        let mut again = vec![partition];
+        let number = self.number_attempt(&mut again);
+        self.try_again(again, number, STOPPED_RETRY, RETRY.0);
     }
 
     /// A batch was fenced, or could not be landed: everything is read again from the table's

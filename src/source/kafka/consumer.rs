@@ -20,7 +20,7 @@ use crate::source::kafka::cluster::Cluster;
 use crate::source::kafka::context::{Context, list};
 use crate::source::kafka::control::{Control, Order};
 use crate::source::kafka::feed::Feed;
-use crate::source::kafka::native::{self, MessageQueue};
+use crate::source::kafka::native::MessageQueue;
 use crate::source::kafka::properties::{check_properties, refused};
 use crate::source::kafka::{Event, KafkaSettings, StartAt, TopicPartition};
 
@@ -205,12 +205,8 @@ impl Worker {
             let mut group = self.consumer.context().group.lock();
             starts.retain(|s| group.start(&s.partition, s.assignment));
         }
-        let partitions = list(starts.iter().map(|s| (&s.partition, Some(s.offset))));
-        for s in &starts {
-            if let Some(epoch) = s.leader_epoch {
-                native::set_leader_epoch(&partitions, &s.partition, epoch);
-            }
-        }
+        let first = |s: &StartAt| s.offset - i64::from(s.leader_epoch.is_some());
+        let partitions = list(starts.iter().map(|s| (&s.partition, Some(first(s)))));
         for start in starts {
             self.feed_of.insert(start.partition.clone(), start.feed);
             if let Some(feed) = self.feeds.get_mut(start.feed) {

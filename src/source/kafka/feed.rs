@@ -37,6 +37,8 @@ struct Reading {
     waiting: Option<RawBlock>,
     /// Bytes and messages of the last block.
     usual: (usize, usize),
+    /// Leader epoch of the message before the first, which is fetched once more, until it is seen.
+    before: Option<i32>,
     /// True once librdkafka's position is known to be of this reading and not of an earlier one.
     is_placed: bool,
     /// True after a fault, behind which it has to be started again.
@@ -91,6 +93,7 @@ impl Feed {
             generation: start.generation,
             waiting: None,
             usual: (0, 0),
+            before: start.leader_epoch,
             is_placed: false,
             is_broken: false,
             partition: start.partition,
@@ -140,6 +143,9 @@ impl Feed {
                 return;
             };
             match message.error() {
+                None if reading.contradicts(message.offset(), message.leader_epoch()) => {
+                    reading.fail(RDKafkaErrorCode::LogTruncation, &mut tell, &mut seek);
+                }
                 None => reading.take(message, block_bytes),
                 Some(error) => reading.fail(error, &mut tell, &mut seek),
             }
@@ -213,10 +219,19 @@ impl Reading {
         self.waiting.is_none() && self.sink.has_room()
     }
 
+    /// True for the message before the first one if it was written under another leader than the one
+    /// that was read: the log was cut off since, and holds other messages now.
+    fn contradicts(&mut self, offset: i64, leader_epoch: Option<i32>) -> bool {
+        let Some(known) = self.before.take() else {
+            return false;
+        };
+        offset + 1 == self.open.to && leader_epoch.is_some_and(|epoch| epoch != known)
+    }
+
     fn take(&mut self, message: &NativeMessage<'_>, block_bytes: usize) {
         let open = &mut self.open;
         let offset = message.offset();
-        // Behind a start librdkafka gives nothing below its offset; this is for what it may.
+        // The message before the first, and whatever librdkafka may give again.
         if offset < open.to || self.is_broken {
             return;
         }

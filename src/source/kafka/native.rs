@@ -18,7 +18,6 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::TopicPartitionList;
 use rdkafka::bindings as native;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
@@ -213,25 +212,6 @@ unsafe fn bytes<'a>(at: *const std::ffi::c_void, len: usize) -> Option<&'a [u8]>
     }
     // SAFETY: the caller's promise.
     Some(unsafe { std::slice::from_raw_parts(at.cast::<u8>(), len) })
-}
-
-/// Writes the leader epoch of the last message read down beside a partition's offset, so that
-/// librdkafka notices a log that was truncated since (KIP-320).
-pub(super) fn set_leader_epoch(list: &TopicPartitionList, partition: &TopicPartition, epoch: i32) {
-    let Ok(topic) = CString::new(&*partition.topic) else {
-        return;
-    };
-    // SAFETY: the list is alive and ours alone; the element that is found is in it.
-    unsafe {
-        let element = native::rd_kafka_topic_partition_list_find(
-            list.ptr(),
-            topic.as_ptr(),
-            partition.partition,
-        );
-        if !element.is_null() {
-            native::rd_kafka_topic_partition_set_leader_epoch(element, epoch);
-        }
-    }
 }
 
 /// What librdkafka makes for one request for topic ids, given back at the end.

@@ -171,8 +171,30 @@ fn a_log_that_was_rewritten_stops_the_partition() {
     assert_eq!(world.ends(STREAM)[&0], 1500);
     let mut weir = world.weir("b", None);
     weir.wait_reason(&["events [0]", "truncated"]);
+    wait_state(&mut weir, 1, "running");
     assert_eq!(position(&world), 1000, "another log's messages landed");
+    // The way out, beside the running instance: 100 of the other log's messages are wanted.
+    let (code, text) = world.ask(&[
+        "positions",
+        "set",
+        STREAM,
+        "events:0",
+        "1400",
+        "--reason",
+        "read by other means",
+    ]);
+    assert_eq!(code, Some(0), "{text}");
+    settle(&world, &mut weir);
+    weir.wait_ready();
     weir.stop();
+    let (code, proof) = world.verify();
+    assert_eq!(code, Some(0), "{proof:#}");
+    let of_0 = &proof["streams"][0]["sources"][0];
+    assert_eq!(
+        (&of_0["to"], &of_0["lost"]),
+        (&json!(1500), &json!(400)),
+        "{proof:#}"
+    );
 }
 
 /// Takes the messages of partition 0 away; topic and partition stay what they are.

@@ -28,6 +28,7 @@ fn reading(from: i64) -> Reading {
         },
         waiting: None,
         usual: (0, 0),
+        before: None,
         is_placed: false,
         is_broken: false,
     }
@@ -90,4 +91,24 @@ fn nothing_is_settled_behind_a_fault() {
         reading.look_at_position(Some(11));
         assert_eq!(reading.open.to, 10);
     }
+}
+
+#[test]
+fn the_message_before_the_first_tells_a_log_that_was_cut_off() {
+    let first = |before, offset, epoch| {
+        let mut reading = Reading {
+            before,
+            ..reading(10)
+        };
+        let told = reading.contradicts(offset, epoch);
+        assert!(!reading.contradicts(9, Some(99)), "it is looked at once");
+        told
+    };
+    assert!(!first(Some(3), 9, Some(3)));
+    assert!(first(Some(3), 9, Some(4)), "written by a later leader");
+    assert!(first(Some(3), 9, Some(2)), "of a log that was restored");
+    // Compaction took it, or it was a marker: nothing can be told.
+    assert!(!first(Some(3), 10, Some(4)));
+    assert!(!first(Some(3), 9, None));
+    assert!(!first(None, 9, Some(4)));
 }

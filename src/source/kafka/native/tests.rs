@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::mpsc;
 
-use super::{MessageQueue, is_nil, set_leader_epoch, topic_ids};
+use super::{MessageQueue, is_nil, topic_ids};
 use crate::clock::Clock;
 use crate::source::kafka::context::{Context, list};
 use crate::source::kafka::{DemoBroker, TopicPartition};
@@ -183,16 +183,6 @@ fn a_broker_that_is_away_is_an_error_in_time() {
         consumer(&broker)
     };
     assert!(topic_ids(&away, &["t".into()], Duration::from_millis(300)).is_err());
-}
-
-#[test]
-fn an_epoch_is_written_to_its_partition_only() {
-    let (a, b) = (part("t", 0), part("t", 1));
-    let list = list([(&a, Some(5)), (&b, Some(6))]);
-    set_leader_epoch(&list, &a, 4);
-    set_leader_epoch(&list, &part("u", 0), 4);
-    let text = format!("{list:?}");
-    assert!(text.contains('5') && text.contains('6'), "{text}");
 }
 
 #[test]
