@@ -153,7 +153,10 @@ fn commits_are_done_and_not_answered() {
     let world = World::s3_behind_proxy(settings());
     let calm = calm(&world, "outage::commits_are_done_and_not_answered");
     let mut rng = SmallRng::seed_from_u64(calm.seed);
-    world.proxy().set(move |request| befalls(request, &mut rng));
+    let mut commits = 0;
+    world
+        .proxy()
+        .set(move |request| befalls(request, &mut commits, &mut rng));
     let count = (RATE * outage().as_secs()).to_string();
     let options = [
         "--records",
@@ -204,9 +207,11 @@ const UNANSWERED: [Fault; 4] = [
     Fault::Late(TOO_LATE),
 ];
 
-fn befalls(request: &Request, rng: &mut SmallRng) -> Fault {
+/// Commits are few, and each kind is to befall one: they take turns.
+fn befalls(request: &Request, commits: &mut usize, rng: &mut SmallRng) -> Fault {
     if request.is_commit() {
-        return UNANSWERED[rng.random_range(0..UNANSWERED.len())];
+        *commits += 1;
+        return UNANSWERED[*commits % UNANSWERED.len()];
     }
     match rng.random_range(0..20) {
         0 => Fault::Unavailable,
