@@ -21,6 +21,8 @@ mod positions;
 mod running;
 #[path = "daemon/schema_command.rs"]
 mod schema_command;
+#[path = "daemon/stop.rs"]
+mod stop;
 #[path = "daemon/table.rs"]
 mod table;
 #[path = "daemon/weir.rs"]

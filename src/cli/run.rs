@@ -31,7 +31,11 @@ pub(super) fn run(context: &Context) -> Result<ExitCode> {
         );
     }
     let runtime = runtime()?;
-    runtime.block_on(serve(config))
+    let code = runtime.block_on(serve(config));
+    // What is still under way, such as a request to a store that hangs, ends with the process: a
+    // runtime that is dropped would wait for it, or tear it from under whoever waits for it.
+    std::mem::forget(runtime);
+    code
 }
 
 /// The runtime of a command that does I/O.
