@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
+use uuid::Uuid;
 
 use crate::app::table_spec;
 use crate::clock::Clock;
@@ -193,7 +194,15 @@ impl Operator {
         let (trigger, shutdown) = shutdown::channel();
         let seed = u64::from(std::process::id());
         let committer = Committer::new(self.table.clone(), self.clock.clone(), shutdown, seed);
-        let changed = self.look_and_land(topic, &judge, &committer);
+        let changed = land(&committer, &self.instance, id::fresh, async |view| {
+            let traces = self.table.traces(&partitions(view), true).await?;
+            let broker = ask_broker(&self.cluster, [topic.to_owned()].into()).await?;
+            judge(Known {
+                view,
+                ids: &traces.topic_ids,
+                broker: &broker,
+            })
+        });
         let changed = self.clock.timeout(DEADLINE, changed).await;
         drop(trigger);
         changed.unwrap_or_else(|| {
@@ -203,63 +212,62 @@ impl Operator {
             )))
         })
     }
+}
 
-    async fn look_and_land(
-        &self,
-        topic: &str,
-        judge: &impl Fn(Known<'_>) -> Result<Change>,
-        committer: &Committer,
-    ) -> Result<Changed> {
-        for _ in 0..LOOKS_MAX {
-            let view = self.table.view().await?;
-            let traces = self.table.traces(&partitions(&view), true).await?;
-            let broker = ask_broker(&self.cluster, [topic.to_owned()].into()).await?;
-            let change = judge(Known {
-                view: &view,
-                ids: &traces.topic_ids,
-                broker: &broker,
-            })?;
-            match committer.land(&self.batch(&change)).await {
-                Landing::Committed { version, .. } | Landing::AlreadyCommitted { version, .. } => {
-                    return Ok(Changed { version, change });
-                }
-                // A daemon moved a position since the look.
-                Landing::Fenced { .. } => {}
-                Landing::GaveUp(error) => return Err(error),
-                Landing::SchemaBehind { .. } | Landing::UploadAgain => {
-                    return Err(Error::internal("a change without rows was asked for rows"));
-                }
+/// Lands what `judge` makes of the table, by the protocol that batches land by; looks and judges
+/// again where an instance moved a position meanwhile. `fresh` gives the commit's id.
+///
+/// # Errors
+/// What `judge` answers. `Unreachable`: the table never stood still, or the stop was abandoned.
+pub async fn land(
+    committer: &Committer,
+    instance: &str,
+    fresh: impl Fn() -> Uuid,
+    judge: impl AsyncFn(&View) -> Result<Change>,
+) -> Result<Changed> {
+    for _ in 0..LOOKS_MAX {
+        let view = committer.table().view().await?;
+        let change = judge(&view).await?;
+        match committer.land(&batch(&change, instance, fresh())).await {
+            Landing::Committed { version, .. } | Landing::AlreadyCommitted { version, .. } => {
+                return Ok(Changed { version, change });
+            }
+            // An instance moved a position since the look.
+            Landing::Fenced { .. } => {}
+            Landing::GaveUp(error) => return Err(error),
+            Landing::SchemaBehind { .. } | Landing::UploadAgain => {
+                return Err(Error::internal("a change without rows was asked for rows"));
             }
         }
-        Err(Error::unreachable(
-            "the positions were moved by a running instance at every look; try again",
-        ))
     }
+    Err(Error::unreachable(
+        "the positions were moved by a running instance at every look; try again",
+    ))
+}
 
-    fn batch(&self, change: &Change) -> ReadyBatch {
-        let record = CommitRecord {
-            version: RECORD_VERSION,
-            role: Role::Operator,
-            batch: id::fresh(),
-            instance: self.instance.clone(),
-            cut: None,
+fn batch(change: &Change, instance: &str, batch: Uuid) -> ReadyBatch {
+    let record = CommitRecord {
+        version: RECORD_VERSION,
+        role: Role::Operator,
+        batch,
+        instance: instance.to_owned(),
+        cut: None,
+        schema: None,
+        ranges: change.ranges.clone(),
+        rejects: Vec::new(),
+        job: None,
+        reason: Some(change.reason.clone()),
+    };
+    let positions = record.ranges.iter();
+    let positions = positions.map(|range| (range.source_partition().app_id(), range.to));
+    ReadyBatch {
+        batch,
+        commit: Commit {
+            positions: positions.collect(),
+            record,
+            files: Vec::new(),
             schema: None,
-            ranges: change.ranges.clone(),
-            rejects: Vec::new(),
-            job: None,
-            reason: Some(change.reason.clone()),
-        };
-        let positions = record.ranges.iter();
-        let positions = positions.map(|range| (range.source_partition().app_id(), range.to));
-        ReadyBatch {
-            batch: record.batch,
-            commit: Commit {
-                positions: positions.collect(),
-                record,
-                files: Vec::new(),
-                schema: None,
-            },
-            rejects: Vec::new(),
-        }
+        },
+        rejects: Vec::new(),
     }
 }

@@ -11,6 +11,8 @@ mod bugs;
 mod instance;
 #[path = "simulation/laws.rs"]
 mod laws;
+#[path = "simulation/operator.rs"]
+mod operator;
 #[path = "simulation/run.rs"]
 mod run;
 #[path = "simulation/table.rs"]
@@ -97,8 +99,10 @@ fn the_mishaps_happen() {
         "job done",
         "late follow landed",
         "late put landed",
+        "position set",
         "schema behind",
         "schema raised",
+        "topic accepted",
         "upload again",
     ];
     assert_eq!(sum.keys().copied().collect::<Vec<_>>(), all);

@@ -12,7 +12,9 @@
 //!
 //! A new incarnation is one commit with the empty range at which each old partition ends and the
 //! empty one at which each new partition begins: it lands only if the old positions are still
-//! there, and once it has, nothing of the old incarnation lands any more (`lake::protocol`).
+//! there, and once it has, nothing of the old incarnation lands any more (`lake::protocol`). A
+//! partition that the table does not know ends where the new one begins, so that an instance that
+//! starts it meanwhile is noticed.
 
 use std::collections::HashMap;
 
@@ -88,10 +90,9 @@ pub fn accept(topic: &str, known: Known<'_>) -> Result<Change> {
     if let (Some(id), Some(before)) = (&now.id, known.ids.get(&source))
         && id != before
     {
-        let mut ranges = ends(topic, &source, &old);
-        ranges.extend(starts(topic, &next, now, |_, (low, _)| low));
+        let begin = starts(topic, &next, now, |_, (low, _)| low);
         return Ok(Change {
-            ranges,
+            ranges: instead(ends(topic, &source, &old), begin, &source),
             reason: format!(
                 "topic {topic} accepted as {next}: recreated, id {before} before and {id} now"
             ),
@@ -105,12 +106,11 @@ pub fn accept(topic: &str, known: Known<'_>) -> Result<Change> {
         })
         .collect();
     if !beyond.is_empty() {
-        let mut ranges = ends(topic, &source, &old);
-        ranges.extend(starts(topic, &next, now, |number, (low, high)| {
+        let begin = starts(topic, &next, now, |number, (low, high)| {
             old.get(&number).map_or(low, |at| *at.min(&high))
-        }));
+        });
         return Ok(Change {
-            ranges,
+            ranges: instead(ends(topic, &source, &old), begin, &source),
             reason: format!(
                 "topic {topic} accepted as {next}: truncated, partition {}",
                 beyond.join(", ")
@@ -208,6 +208,23 @@ fn ends(
     let ends = old.iter();
     ends.map(|(number, at)| point(topic, source, *number, *at))
         .collect()
+}
+
+/// The new source in place of the old one. Of a partition that begins and has no end, the old source
+/// ends there.
+fn instead(
+    mut end: Vec<RangeRecord>,
+    begin: Vec<RangeRecord>,
+    source: &SourceId,
+) -> Vec<RangeRecord> {
+    let unknown: Vec<RangeRecord> = begin
+        .iter()
+        .filter(|b| end.iter().all(|e| e.partition != b.partition))
+        .map(|b| point(&b.source, source, b.partition, b.from))
+        .collect();
+    end.extend(unknown);
+    end.extend(begin);
+    end
 }
 
 /// The starting point of each partition of a topic.

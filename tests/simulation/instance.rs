@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rand::Rng;
 use weir::clock::Micros;
 use weir::lake::protocol::resolve_start;
-use weir::lake::{Commit, DataFile, LakeTable, ReadyBatch};
+use weir::lake::{Commit, DataFile, LakeTable, ReadyBatch, View};
 use weir::model::ledger::{CommitRecord, Cut, RECORD_VERSION, RangeRecord, RejectsFile, Role};
 use weir::model::position::{SourceId, SourcePartition};
 use weir::pipeline::commit::{Committer, Landing};
@@ -17,11 +17,20 @@ use crate::bugs::Bug;
 use crate::table::SimTable;
 use crate::world::{Held, Shared, Stored, World, Yield, give_way, pause};
 
-pub fn partition(n: i32) -> SourcePartition {
+/// A partition of the topic, which operators accept anew from time to time.
+pub fn partition(incarnation: u32, n: i32) -> SourcePartition {
     SourcePartition {
-        source_id: SourceId::kafka("c", "t", 1),
+        source_id: SourceId::kafka("c", "t", incarnation),
         partition: n,
     }
+}
+
+/// The topic's newest incarnation.
+pub fn newest_incarnation(view: &View) -> u32 {
+    let ids = view.positions.keys();
+    let partitions = ids.filter_map(|id| SourcePartition::from_app_id(id));
+    let incarnations = partitions.filter_map(|p| p.source_id.as_kafka().map(|(_, _, n)| n));
+    incarnations.max().unwrap_or(1)
 }
 
 struct Instance {
@@ -32,6 +41,8 @@ struct Instance {
     trigger: Trigger,
     /// The schema version that it decodes with.
     schema: u32,
+    /// The incarnation that it reads.
+    incarnation: u32,
 }
 
 /// What a batch's rows and rejects are, before they are files.
@@ -82,6 +93,7 @@ async fn process(world: Shared, id: usize) -> bool {
         committer,
         trigger,
         schema,
+        incarnation: 1,
     };
     loop {
         match instance.assignment().await {
@@ -92,7 +104,7 @@ async fn process(world: Shared, id: usize) -> bool {
     }
 }
 
-fn committer(world: &Shared, table: &Arc<SimTable>) -> (Committer, Trigger) {
+pub fn committer(world: &Shared, table: &Arc<SimTable>) -> (Committer, Trigger) {
     let (trigger, shutdown) = shutdown::channel();
     let mut world = world.lock();
     let seed = world.rng.random();
@@ -120,7 +132,7 @@ impl Instance {
                 }
                 continue;
             }
-            let open = read(&mut self.world.lock(), &positions, self.schema);
+            let open = self.read(&positions);
             if open.ranges.is_empty() {
                 if self.is_settled().await {
                     return End::Settled;
@@ -138,7 +150,13 @@ impl Instance {
     }
 
     /// The positions of what is owned, with starting points where there are none.
-    async fn start(&self, owned: &[i32]) -> Option<BTreeMap<i32, i64>> {
+    async fn start(&mut self, owned: &[i32]) -> Option<BTreeMap<i32, i64>> {
+        let view = loop {
+            if let Ok(view) = self.table.view().await {
+                break view;
+            }
+        };
+        self.incarnation = newest_incarnation(&view);
         let wanted: Vec<_> = {
             let world = self.world.lock();
             let at = |n: i32| {
@@ -148,15 +166,11 @@ impl Instance {
                     0
                 }
             };
-            owned.iter().map(|n| (partition(*n), at(*n))).collect()
+            let source = |n: i32| partition(self.incarnation, n);
+            owned.iter().map(|n| (source(*n), at(*n))).collect()
         };
         pause(&self.world).await;
         if self.world.lock().bug == Bug::NoStartingPoint {
-            let view = loop {
-                if let Ok(view) = self.table.view().await {
-                    break view;
-                }
-            };
             let start = resolve_start(&view, &wanted);
             let all = start.known.into_iter().chain(start.missing);
             return Some(all.map(|(p, at)| (p.partition, at)).collect());
@@ -365,6 +379,11 @@ impl Instance {
         record(self.world.lock().new_id(), role, schema)
     }
 
+    fn read(&self, positions: &BTreeMap<i32, i64>) -> Open {
+        let world = &mut self.world.lock();
+        read(world, positions, self.incarnation, self.schema)
+    }
+
     /// True once the world is calm and the rejects table follows.
     async fn is_settled(&self) -> bool {
         if !self.world.lock().calm {
@@ -404,7 +423,7 @@ pub fn record(batch: uuid::Uuid, role: Role, schema: Option<u32>) -> CommitRecor
 }
 
 /// Reads a few messages of each partition, and decodes them.
-fn read(world: &mut World, positions: &BTreeMap<i32, i64>, schema: u32) -> Open {
+fn read(world: &mut World, positions: &BTreeMap<i32, i64>, incarnation: u32, schema: u32) -> Open {
     let mut open = Open::default();
     for (n, from) in positions {
         let to = world.ends[*n as usize].min(from + world.rng.random_range(0..5));
@@ -419,7 +438,7 @@ fn read(world: &mut World, positions: &BTreeMap<i32, i64>, schema: u32) -> Open 
         }
         let mut range = RangeRecord {
             to,
-            ..RangeRecord::starting_point("t", &partition(*n), *from)
+            ..RangeRecord::starting_point("t", &partition(incarnation, *n), *from)
         };
         for offset in *from..to {
             range.read += 1;

@@ -13,6 +13,7 @@ use weir::model::position::APP_ID_SCHEMA;
 use crate::bugs::Bug;
 use crate::instance::instance;
 use crate::laws;
+use crate::operator::operator;
 use crate::vacuum::vacuum;
 use crate::world::{Shared, World};
 
@@ -27,21 +28,28 @@ pub type Seen = BTreeMap<&'static str, u64>;
 
 struct Task {
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    /// The instance, or `None` for the vacuum.
-    instance: Option<usize>,
+    who: Who,
     frozen_until: u64,
 }
 
+#[derive(Clone, Copy)]
+enum Who {
+    Instance(usize),
+    Vacuum,
+    Operator,
+}
+
 impl Task {
-    fn new(world: &Shared, instance_id: Option<usize>) -> Self {
+    fn new(world: &Shared, who: Who) -> Self {
         let world = world.clone();
-        let future: Pin<Box<dyn Future<Output = ()>>> = match instance_id {
-            Some(id) => Box::pin(instance(world, id)),
-            None => Box::pin(vacuum(world)),
+        let future: Pin<Box<dyn Future<Output = ()>>> = match who {
+            Who::Instance(id) => Box::pin(instance(world, id)),
+            Who::Vacuum => Box::pin(vacuum(world)),
+            Who::Operator => Box::pin(operator(world)),
         };
         Self {
             future: Some(future),
-            instance: instance_id,
+            who,
             frozen_until: 0,
         }
     }
@@ -51,8 +59,9 @@ impl Task {
 pub fn run(seed: u64, bug: Bug) -> Result<Seen, String> {
     let world = Arc::new(Mutex::new(World::new(seed, bug)));
     let instances = world.lock().rng.random_range(2..=3);
-    let ids = (0..instances).map(Some).chain([None]);
-    let mut tasks: Vec<Task> = ids.map(|id| Task::new(&world, id)).collect();
+    let all = (0..instances).map(Who::Instance);
+    let all = all.chain([Who::Vacuum, Who::Operator]);
+    let mut tasks: Vec<Task> = all.map(|who| Task::new(&world, who)).collect();
     let mut seen = Seen::new();
     let mut steps = 0;
     while tasks.iter().any(|task| task.future.is_some()) {
@@ -135,7 +144,7 @@ fn upset(world: &Shared, task: &mut Task, step: u64, seen: &mut Seen) {
     if crashes {
         *seen.entry("crash").or_default() += 1;
         task.future = None;
-        *task = Task::new(world, task.instance);
+        *task = Task::new(world, task.who);
     }
     if freezes {
         *seen.entry("freeze").or_default() += 1;

@@ -85,6 +85,7 @@ fn a_recreated_topic_begins_again_at_its_logs_start() {
         &[
             (ORDERS, 0, 50, 50, 0, ""),
             (ORDERS, 1, 60, 60, 0, ""),
+            (ORDERS, 2, 0, 0, 0, ""),
             ("kafka:c:orders#2", 0, 0, 0, 0, "new"),
             ("kafka:c:orders#2", 1, 5, 5, 0, "new"),
             ("kafka:c:orders#2", 2, 0, 0, 0, "new"),
@@ -134,6 +135,8 @@ fn a_truncated_log_goes_on_at_its_end_and_the_others_where_they_are() {
                 (ORDERS, 0, 50, 50, 0, ""),
                 (ORDERS, 1, 60, 60, 0, ""),
                 (ORDERS, 2, 7, 7, 0, ""),
+                // The table does not know it; an instance may be about to start it.
+                (ORDERS, 3, 3, 3, 0, ""),
                 ("kafka:c:orders#2", 0, 40, 40, 0, "id"),
                 ("kafka:c:orders#2", 1, 60, 60, 0, "id"),
                 // A gap stays one: the loss is not hidden by this.
