@@ -230,7 +230,6 @@ impl Wiring {
                 metrics: self.parts.metrics.clone(),
                 status: self.parts.status,
                 clock: self.parts.clock,
-                shutdown: self.parts.shutdown,
                 settled: self.settled,
             },
             batches,

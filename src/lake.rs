@@ -13,6 +13,7 @@ pub mod layout;
 pub mod ledger;
 pub mod protocol;
 pub mod rejects;
+pub mod sources;
 pub mod state;
 pub mod verify;
 
@@ -147,4 +148,23 @@ pub struct ReadyBatch {
     pub commit: Commit,
     /// Rejects files, uploaded; also named in the record.
     pub rejects: Vec<RejectsFile>,
+}
+
+impl ReadyBatch {
+    /// The batch that lands `record` with `files`: its id, positions and rejects files are those
+    /// that the record tells.
+    pub fn new(record: CommitRecord, files: Vec<DataFile>) -> Self {
+        let ranges = record.ranges.iter();
+        let positions = ranges.map(|r| (r.source_partition().app_id(), r.to));
+        Self {
+            batch: record.batch,
+            rejects: record.rejects.clone(),
+            commit: Commit {
+                positions: positions.collect(),
+                record,
+                files,
+                schema: None,
+            },
+        }
+    }
 }

@@ -18,9 +18,10 @@ use crate::clock::Clock;
 use crate::config::Stream;
 use crate::error::{Error, Kind, Result};
 use crate::lake::delta::DeltaTable;
-use crate::lake::ledger::{Ledger, traces};
+use crate::lake::ledger::{self, traces};
+use crate::lake::sources::kafka_partitions;
 use crate::lake::state::TableState;
-use crate::lake::{Commit, LakeTable, ReadyBatch, View, layout};
+use crate::lake::{LakeTable, ReadyBatch, View, layout};
 use crate::model::id;
 use crate::model::ledger::{CommitRecord, RECORD_VERSION, Role};
 use crate::model::position::{SourceId, SourcePartition};
@@ -30,7 +31,7 @@ use crate::source::kafka::{Cluster, TopicPartition};
 use crate::store::Store;
 
 use change::{Change, Known};
-use standing::{BrokerNow, TopicNow, kafka_partitions};
+use standing::{BrokerNow, TopicNow};
 
 /// Logs whose bounds are asked for side by side.
 const PARALLEL: usize = 16;
@@ -67,7 +68,7 @@ impl TableNow {
     pub async fn read(store: &Store, stream: &str) -> Result<Option<Self>> {
         let table = layout::data_table(stream);
         let objects = store.objects();
-        if Ledger::open(&objects, &table).await?.newest().is_none() {
+        if !ledger::is_there(&objects, &table).await? {
             return Ok(None);
         }
         let unreadable = |text: String| {
@@ -157,11 +158,7 @@ impl Operator {
         clock: Clock,
     ) -> Result<Self> {
         let table = layout::data_table(&stream.name);
-        if Ledger::open(&store.objects(), &table)
-            .await?
-            .newest()
-            .is_none()
-        {
+        if !ledger::is_there(&store.objects(), &table).await? {
             return Err(Error::refused(format!(
                 "there is no table {table} yet; weir run creates it, and its starting points"
             )));
@@ -258,16 +255,5 @@ fn batch(change: &Change, instance: &str, batch: Uuid) -> ReadyBatch {
         job: None,
         reason: Some(change.reason.clone()),
     };
-    let positions = record.ranges.iter();
-    let positions = positions.map(|range| (range.source_partition().app_id(), range.to));
-    ReadyBatch {
-        batch,
-        commit: Commit {
-            positions: positions.collect(),
-            record,
-            files: Vec::new(),
-            schema: None,
-        },
-        rejects: Vec::new(),
-    }
+    ReadyBatch::new(record, Vec::new())
 }

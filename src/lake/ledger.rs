@@ -173,6 +173,14 @@ impl Ledger {
     }
 }
 
+/// Whether there is a table of that name, or what is left of its ledger.
+///
+/// # Errors
+/// The store cannot be reached.
+pub async fn is_there(objects: &Arc<dyn ObjectStore>, table: &str) -> Result<bool> {
+    Ok(Ledger::open(objects, table).await?.newest().is_some())
+}
+
 async fn list<T>(
     objects: &Arc<dyn ObjectStore>,
     folder: &str,

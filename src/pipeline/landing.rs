@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::fail_point;
-use crate::lake::{Commit, LakeTable, ReadyBatch};
+use crate::lake::{LakeTable, ReadyBatch};
 use crate::metrics::Metrics;
 use crate::model::id;
 use crate::model::ledger::{CommitRecord, Cut, RECORD_VERSION, RangeRecord, Role};
@@ -23,7 +23,6 @@ use crate::pipeline::flow::{CutBatch, Flow};
 use crate::pipeline::partition::Run;
 use crate::pipeline::status::StatusBoard;
 use crate::pipeline::upload::{Uploaded, Uploader};
-use crate::shutdown::Shutdown;
 use crate::source::kafka::{Cluster, Control, TopicPartition};
 
 /// Uploads of one stream that run ahead of the commit.
@@ -73,8 +72,6 @@ pub struct LandingParts {
     pub status: StatusBoard,
     /// Clock.
     pub clock: Clock,
-    /// The stop.
-    pub shutdown: Shutdown,
     /// Updated at each commit.
     pub settled: Settled,
 }
@@ -312,17 +309,7 @@ impl LandingParts {
             files.extend(uploaded.files);
             cuts.push(cut);
         }
-        let ready = ReadyBatch {
-            batch: record.batch,
-            rejects: record.rejects.clone(),
-            commit: Commit {
-                positions: positions(&record.ranges),
-                record,
-                files,
-                schema: None,
-            },
-        };
-        (cuts, ready)
+        (cuts, ReadyBatch::new(record, files))
     }
 
     /// Lands the batch, and says so where it takes long.
@@ -435,12 +422,4 @@ impl LandingParts {
         };
         Some((partition, range.to))
     }
-}
-
-/// The `txn` actions of ranges.
-pub fn positions(ranges: &[RangeRecord]) -> Vec<(String, i64)> {
-    ranges
-        .iter()
-        .map(|r| (r.source_partition().app_id(), r.to))
-        .collect()
 }

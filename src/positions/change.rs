@@ -20,11 +20,10 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Kind, Result};
 use crate::lake::View;
+use crate::lake::sources::{clusters_of, current, positions_of};
 use crate::model::ledger::RangeRecord;
 use crate::model::position::{SourceId, SourcePartition};
-use crate::positions::standing::{
-    BrokerNow, State, TopicNow, clusters_of, current, positions_of, standings,
-};
+use crate::positions::standing::{BrokerNow, State, TopicNow, standings};
 
 /// What is to be committed, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

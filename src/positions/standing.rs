@@ -1,10 +1,11 @@
 //! Where one source partition stands against the broker's log, as a pure judgement.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
 use crate::lake::View;
+use crate::lake::sources::{clusters_of, current, kafka_partitions};
 use crate::model::position::{SourceId, SourcePartition};
 
 /// What the broker says of one topic.
@@ -81,45 +82,6 @@ pub struct Standing {
     pub topic_id: Option<String>,
     /// `None` where the broker was not asked, or did not answer.
     pub state: Option<State>,
-}
-
-/// The source that is read of `topic` of `cluster`: its newest incarnation in the table; the first
-/// where the table has none.
-pub fn current(view: &View, cluster: &str, topic: &str) -> SourceId {
-    let newest = kafka_partitions(view)
-        .filter_map(|(p, _)| match p.source_id.as_kafka() {
-            Some((c, t, incarnation)) if c == cluster && t == topic => Some(incarnation),
-            _ => None,
-        })
-        .max();
-    SourceId::kafka(cluster, topic, newest.unwrap_or(1))
-}
-
-/// The positions of `source`, by partition.
-pub fn positions_of(view: &View, source: &SourceId) -> BTreeMap<i32, i64> {
-    kafka_partitions(view)
-        .filter(|(p, _)| p.source_id == *source)
-        .map(|(p, at)| (p.partition, at))
-        .collect()
-}
-
-/// The clusters of which the table knows `topic`.
-pub fn clusters_of(view: &View, topic: &str) -> BTreeSet<String> {
-    kafka_partitions(view)
-        .filter_map(|(p, _)| match p.source_id.as_kafka() {
-            Some((cluster, t, _)) if t == topic => Some(cluster.to_owned()),
-            _ => None,
-        })
-        .collect()
-}
-
-/// Every Kafka partition that has a position in the table.
-pub fn kafka_partitions(view: &View) -> impl Iterator<Item = (SourcePartition, i64)> {
-    view.positions.iter().filter_map(|(id, at)| {
-        let partition = SourcePartition::from_app_id(id)?;
-        partition.source_id.as_kafka()?;
-        Some((partition, *at))
-    })
 }
 
 /// How every position of the table stands; by source and partition. `ids` are the topics' ids as

@@ -25,7 +25,7 @@ use crate::lake::delta::side::{Side, load, newest_snapshot};
 use crate::lake::delta::upkeep::Cadence;
 use crate::lake::delta::{DeltaTable, ENGINE_INFO, TableSpec, blocking, features, log};
 use crate::lake::failure::kernel_error;
-use crate::lake::ledger::Ledger;
+use crate::lake::ledger;
 use crate::lake::{LakeTable, layout};
 use crate::schema::arrow::{provenance_fields, rejects_schema};
 use crate::schema::evolve;
@@ -42,14 +42,11 @@ impl DeltaTable {
     /// The store cannot be reached, or the table's columns do not fit (`Refused`).
     pub async fn look(store: &Store, stream: &str, spec: &TableSpec) -> Result<Option<u64>> {
         let name = layout::data_table(stream);
-        let log = Ledger::open(&store.objects(), &name).await?;
-        if log.newest().is_none() {
+        if !ledger::is_there(&store.objects(), &name).await? {
             return Ok(None);
         }
         let (objects, root) = store.for_engine();
-        let url = root
-            .join(&format!("{name}/"))
-            .map_err(|e| Error::config(format!("{name} is no folder name")).because(e))?;
+        let url = table_url(&root, &name)?;
         let engine = engine(objects);
         let there = blocking(move || Ok(load(engine.as_ref(), &url)));
         match there.await? {
@@ -113,6 +110,12 @@ fn engine(objects: Arc<dyn ObjectStore>) -> Arc<dyn Engine> {
     )
 }
 
+/// The URL of the table `name` under the engine's root.
+fn table_url(root: &Url, name: &str) -> Result<Url> {
+    root.join(&format!("{name}/"))
+        .map_err(|e| Error::config(format!("{name} is no folder name")).because(e))
+}
+
 /// What a table is opened with.
 struct Opening<'a> {
     store: &'a Store,
@@ -130,9 +133,7 @@ impl Opening<'_> {
             root,
             instance,
         } = *self;
-        let url = root
-            .join(&format!("{name}/"))
-            .map_err(|e| Error::config(format!("{name} is no folder name")).because(e))?;
+        let url = table_url(root, &name)?;
         store.make_folder(&format!("{name}/_delta_log"))?;
         let (reader, root) = (engine.clone(), url.clone());
         let there = blocking(move || Ok(load(reader.as_ref(), &root))).await?;

@@ -18,14 +18,14 @@ use std::sync::Arc;
 
 use crate::config::{OnGap, Start, Stream};
 use crate::error::{Error, Result};
-use crate::lake::{Commit, LakeTable, ReadyBatch, Traces, View};
+use crate::lake::sources::{clusters_of, current, kafka_partitions};
+use crate::lake::{LakeTable, ReadyBatch, Traces, View};
 use crate::metrics::Metrics;
 use crate::model::id;
 use crate::model::ledger::{CommitRecord, Cut, RECORD_VERSION, RangeRecord, Role};
 use crate::model::position::{SourceId, SourcePartition};
 use crate::pipeline::assignment::Topics;
 use crate::pipeline::commit::{Committer, Landing};
-use crate::pipeline::landing::positions;
 use crate::source::kafka::{Cluster, TopicPartition};
 
 /// The id of each topic that exists; `None` of a broker without ids.
@@ -105,7 +105,7 @@ impl Settler {
         let mut readable = BTreeSet::new();
         let sources: HashMap<Arc<str>, SourceId> = topics
             .iter()
-            .map(|topic| (topic.clone(), source_of(&view, &cluster, topic)))
+            .map(|topic| (topic.clone(), current(&view, &cluster, topic)))
             .collect();
         let mut traces = self.traces(&view, &sources, partitions, &ids).await?;
         for topic in topics {
@@ -283,7 +283,7 @@ impl Settler {
         cluster: &str,
         view: &View,
     ) -> Result<()> {
-        let is_first = kafka_sources(view).next().is_none();
+        let is_first = kafka_partitions(view).next().is_none();
         let start = match self.stream.topics.as_ref().map(|t| t.start) {
             Some(start) if is_first => start,
             _ => Start::Earliest,
@@ -305,7 +305,7 @@ impl Settler {
                     partition: number,
                 };
                 let source = SourcePartition {
-                    source_id: source_of(view, cluster, topic),
+                    source_id: current(view, cluster, topic),
                     partition: number,
                 };
                 if view.positions.contains_key(&source.app_id()) {
@@ -352,17 +352,7 @@ impl Settler {
     }
 
     async fn commit(&self, ranges: Vec<RangeRecord>) -> Result<()> {
-        let record = self.record(ranges);
-        let ready = ReadyBatch {
-            batch: record.batch,
-            commit: Commit {
-                positions: positions(&record.ranges),
-                record,
-                files: Vec::new(),
-                schema: None,
-            },
-            rejects: Vec::new(),
-        };
+        let ready = ReadyBatch::new(self.record(ranges), Vec::new());
         match self.committer.land(&ready).await {
             Landing::Committed { .. } | Landing::AlreadyCommitted { .. } => Ok(()),
             // Another instance was first: the caller looks again.
@@ -381,30 +371,4 @@ impl Settler {
 enum Refusal {
     Stop(String),
     Wait(String),
-}
-
-/// The source of a topic: the newest incarnation that the table knows, else the first.
-fn source_of(view: &View, cluster: &str, topic: &str) -> SourceId {
-    let newest = kafka_sources(view)
-        .filter(|(c, t, _)| c == cluster && t == topic)
-        .map(|(_, _, incarnation)| incarnation)
-        .max()
-        .unwrap_or(1);
-    SourceId::kafka(cluster, topic, newest)
-}
-
-fn clusters_of(view: &View, topic: &str) -> BTreeSet<String> {
-    kafka_sources(view)
-        .filter(|(_, t, _)| t == topic)
-        .map(|(cluster, _, _)| cluster)
-        .collect()
-}
-
-/// Cluster id, topic and incarnation of every Kafka partition that has a position.
-fn kafka_sources(view: &View) -> impl Iterator<Item = (String, String, u32)> {
-    view.positions.keys().filter_map(|id| {
-        let partition = SourcePartition::from_app_id(id)?;
-        let (cluster, topic, incarnation) = partition.source_id.as_kafka()?;
-        Some((cluster.to_owned(), topic.to_owned(), incarnation))
-    })
 }
