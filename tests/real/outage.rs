@@ -28,6 +28,23 @@ fn settings() -> Settings {
     }
 }
 
+/// What is produced while a part is away: records behind the first 60,000, at [`RATE`] for so long.
+fn load(lasting: Duration) -> Vec<String> {
+    let count = (RATE * lasting.as_secs()).to_string();
+    let rate = RATE.to_string();
+    let options = [
+        "--records",
+        &count,
+        "--rate",
+        &rate,
+        "--first",
+        "60000",
+        "--poison",
+        "0.02",
+    ];
+    options.map(str::to_owned).to_vec()
+}
+
 /// An instance that has caught up, and what it needed for that.
 struct Calm {
     weir: Weir,
@@ -62,19 +79,9 @@ impl Calm {
         strike: impl FnOnce(&mut World),
         mend: impl FnOnce(&mut World),
     ) {
-        let count = (RATE * (outage().as_secs() + 10)).to_string();
-        let options = [
-            "--records",
-            &count,
-            "--rate",
-            &RATE.to_string(),
-            "--first",
-            "60000",
-        ];
-        let mut producer = world.producing(
-            self.seed + 1,
-            &[&options[..], &["--poison", "0.02"]].concat(),
-        );
+        let load = load(outage() + Duration::from_secs(10));
+        let load: Vec<&str> = load.iter().map(String::as_str).collect();
+        let mut producer = world.producing(self.seed + 1, &load);
         let struck = Instant::now();
         strike(world);
         let told = self.weir.wait_reason(reason);
@@ -157,19 +164,9 @@ fn commits_are_done_and_not_answered() {
     world
         .proxy()
         .set(move |request| befalls(request, &mut commits, &mut rng));
-    let count = (RATE * outage().as_secs()).to_string();
-    let options = [
-        "--records",
-        &count,
-        "--rate",
-        &RATE.to_string(),
-        "--first",
-        "60000",
-    ];
-    world.produce(
-        calm.seed + 1,
-        &[&options[..], &["--poison", "0.02"]].concat(),
-    );
+    let load = load(outage());
+    let load: Vec<&str> = load.iter().map(String::as_str).collect();
+    world.produce(calm.seed + 1, &load);
     let Calm {
         mut weir,
         name,
