@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -20,8 +21,9 @@ const PLANTINGS: [(&str, &str); 6] = [
     ("position_moved_back", "moved_back"),
 ];
 
-/// A lake with more than a hundred commits, so that its log has a checkpoint.
-fn landed() -> World {
+/// A lake whose log has a checkpoint, and how many records it holds. How many commits they make
+/// depends on the machine, so that more are sent until one of the commits has brought it.
+fn landed() -> (World, u64) {
     let world = World::local(Settings {
         max_age: "100ms",
         ..Settings::default()
@@ -40,15 +42,39 @@ fn landed() -> World {
     ];
     world.produce(seed("plantings"), &options);
     world.wait_settled(&mut crew, &world.ends(STREAM));
+    let mut records = 4000;
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !has_checkpoint(&log_folder(&world)) {
+        assert!(Instant::now() < deadline, "no checkpoint was written");
+        let first = records.to_string();
+        let options = ["--partitions", "2", "--records", "100", "--first", &first];
+        world.produce(1, &[&options[..], &["--rate", "100"]].concat());
+        world.wait_settled(&mut crew, &world.ends(STREAM));
+        records += 100;
+    }
     crew.into_iter().for_each(Weir::stop);
     world.check(&[]);
+    (world, records)
+}
+
+fn log_folder(world: &World) -> PathBuf {
     world
+        .lake_folder()
+        .join(format!("{STREAM}__dll/_delta_log"))
+}
+
+fn has_checkpoint(log: &Path) -> bool {
+    let names = std::fs::read_dir(log)
+        .unwrap()
+        .map(|e| e.unwrap().file_name());
+    let mut names = names.map(|name| name.into_string().unwrap());
+    names.any(|name| name.ends_with(".checkpoint.parquet"))
 }
 
 #[test]
 fn a_proof_holds_and_each_planting_is_named() {
-    let mut world = landed();
-    let clean = proof(&world);
+    let (mut world, records) = landed();
+    let clean = proof(&world, records);
     let lake = world.lake_folder();
     for (planting, kind) in PLANTINGS {
         let copy = copied(&lake, planting);
@@ -68,11 +94,11 @@ fn a_proof_holds_and_each_planting_is_named() {
         );
     }
     world.read_lake_at(&lake);
-    assert_eq!(proof(&world), clean, "the lake itself was touched");
+    assert_eq!(proof(&world, records), clean, "the lake itself was touched");
 }
 
 /// The sums of each partition, of a lake that is as it should be.
-fn proof(world: &World) -> Value {
+fn proof(world: &World, records: u64) -> Value {
     let (code, report) = world.verify();
     assert_eq!(code, Some(0), "{report:#}");
     assert_eq!(report["ok"], json!(true));
@@ -81,8 +107,8 @@ fn proof(world: &World) -> Value {
         .as_array()
         .unwrap()
         .iter()
-        .map(|s| s["read"].as_i64().unwrap());
-    assert_eq!(read.sum::<i64>(), 4000, "{sources:#}");
+        .map(|s| s["read"].as_u64().unwrap());
+    assert_eq!(read.sum::<u64>(), records, "{sources:#}");
     sources
 }
 
@@ -108,13 +134,11 @@ fn plant(lake: &Path, planting: &str) -> Value {
 /// The older half of the log leaves it for the ledger's segments, and the proof is the same.
 #[test]
 fn a_proof_closes_over_a_folded_log() {
-    let world = landed();
-    let before = proof(&world);
+    let (world, records) = landed();
+    let before = proof(&world, records);
     let url = url::Url::from_directory_path(world.lake_folder()).unwrap();
     let store = weir::store::open(&url, &Default::default(), false).unwrap();
-    let log = world
-        .lake_folder()
-        .join(format!("{STREAM}__dll/_delta_log"));
+    let log = log_folder(&world);
     let written = tokio::runtime::Runtime::new()
         .unwrap()
         .block_on(weir::lake::ledger::fold::fold(&store, STREAM, 80))
@@ -122,12 +146,11 @@ fn a_proof_closes_over_a_folded_log() {
     assert_eq!(written, [(0, 80)]);
     assert!(!log.join(format!("{:020}.json", 80)).exists());
     assert!(log.join(format!("{:020}.json", 81)).exists());
-    assert_eq!(proof(&world), before);
+    assert_eq!(proof(&world, records), before);
     // And an instance goes on upon it.
-    world.produce(
-        1,
-        &["--partitions", "2", "--records", "500", "--first", "4000"],
-    );
+    let first = records.to_string();
+    let options = ["--partitions", "2", "--records", "500", "--first", &first];
+    world.produce(1, &options);
     let mut crew = vec![world.weir("b", None)];
     world.wait_settled(&mut crew, &world.ends(STREAM));
     crew.into_iter().for_each(Weir::stop);
