@@ -1,9 +1,10 @@
 //! One Parquet file that is being written, in memory, row group by row group.
 //!
 //! Owns: the writer's settings (zstd, dictionary only where it pays, statistics) and the encoded
-//! bytes in chunks. Weir's own columns, of which a block's rows share the values, are written run by
+//! bytes in chunks. Pages are compressed in `file::pages`. Weir's own columns, of which a block's rows share the values, are written run by
 //! run (`file::runs`). Does not own: which rows go in, where the file goes, Delta's statistics.
 
+mod pages;
 mod runs;
 
 use std::collections::HashSet;
@@ -16,7 +17,7 @@ use arrow::datatypes::{DataType, Int32Type, Int64Type, SchemaRef, TimestampMicro
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{Compression, Encoding};
 use parquet::errors::Result as Encoded;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
@@ -24,18 +25,15 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use crate::error::{Error, Result};
+use crate::pipeline::file::pages::{Pages, PagesFactory};
 use crate::pipeline::file::runs::RunsWriter;
 
 /// Rows of a row group: large enough to compress well, small enough that its buffers stay small
 /// against the budget.
 const ROW_GROUP_ROWS: usize = 256 * 1024;
 
-/// Bytes of a page before compression. Each column of an open file holds one page and a compressor
-/// whose tables grow with it, so that a page of a mebibyte costs a stream some 15 MiB.
+/// Bytes of a page before compression. Each column of an open file holds one page.
 const PAGE_BYTES: usize = 256 * 1024;
-
-/// What a column's compressor holds about, which Parquet does not count.
-const COMPRESSOR_BYTES: usize = 256 * 1024;
 
 /// Encoded bytes are kept in chunks of about this size, so that a growing file is never copied.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -56,6 +54,7 @@ const ROWS_PER_RUN: usize = 64;
 pub struct FileWriter {
     file: SerializedFileWriter<Chunks>,
     groups: ArrowRowGroupWriterFactory,
+    pages: Arc<PagesFactory>,
     schema: SchemaRef,
     open: Option<RowGroup>,
     rows: u64,
@@ -71,8 +70,14 @@ struct RowGroup {
 /// The writers of a field.
 enum ColumnWriters {
     /// One for each leaf.
-    Encoded(Vec<ArrowColumnWriter>),
+    Encoded(Vec<LeafWriter>),
     Runs(Box<RunsWriter>),
+}
+
+/// The writer of a leaf column, and where its finished pages are.
+struct LeafWriter {
+    encoder: ArrowColumnWriter,
+    pages: Pages,
 }
 
 /// A finished file: its bytes and what Parquet says of them.
@@ -99,8 +104,11 @@ impl FileWriter {
         };
         let file =
             begin().map_err(|e| Error::internal("could not begin a Parquet file").because(e))?;
+        let pages = Arc::new(PagesFactory::default());
+        let groups = ArrowRowGroupWriterFactory::new(&file, schema.clone());
         Ok(Self {
-            groups: ArrowRowGroupWriterFactory::new(&file, schema.clone()),
+            groups: groups.with_page_store_factory(pages.clone()),
+            pages,
             file,
             schema,
             open: None,
@@ -123,7 +131,7 @@ impl FileWriter {
         let group = match &mut self.open {
             Some(group) => group,
             None => {
-                let group = RowGroup::new(&self.file, &self.groups, batch)?;
+                let group = RowGroup::new(&self.file, &self.groups, &self.pages, batch)?;
                 self.open.insert(group)
             }
         };
@@ -143,7 +151,9 @@ impl FileWriter {
             match column {
                 ColumnWriters::Encoded(leaves) => {
                     for leaf in leaves {
-                        leaf.close()?.append_to_row_group(&mut out)?;
+                        let chunk = leaf.encoder.close()?;
+                        let (bytes, close) = leaf.pages.close(&chunk)?;
+                        out.append_column(&bytes, close)?;
                     }
                 }
                 ColumnWriters::Runs(runs) => {
@@ -197,11 +207,13 @@ impl RowGroup {
     fn new(
         file: &SerializedFileWriter<Chunks>,
         groups: &ArrowRowGroupWriterFactory,
+        pages: &PagesFactory,
         sample: &RecordBatch,
     ) -> Encoded<Self> {
-        let mut leaves = groups
-            .create_column_writers(file.flushed_row_groups().len())?
-            .into_iter()
+        let encoders = groups.create_column_writers(file.flushed_row_groups().len())?;
+        let leaves = encoders.into_iter().zip(pages.take());
+        let mut leaves = leaves
+            .map(|(encoder, pages)| LeafWriter { encoder, pages })
             .enumerate()
             .peekable();
         let mut columns = Vec::new();
@@ -231,7 +243,7 @@ impl RowGroup {
             match writers {
                 ColumnWriters::Encoded(writers) => {
                     for (writer, leaf) in writers.iter_mut().zip(compute_leaves(field, array)?) {
-                        writer.write(&leaf)?;
+                        writer.encoder.write(&leaf)?;
                     }
                 }
                 ColumnWriters::Runs(runs) => runs.write(array),
@@ -241,32 +253,26 @@ impl RowGroup {
         Ok(())
     }
 
-    fn sum(
-        &self,
-        leaf: impl Fn(&ArrowColumnWriter) -> usize,
-        runs: fn(&RunsWriter) -> usize,
-    ) -> usize {
+    fn sum(&self, leaf: fn(&LeafWriter) -> usize, runs: fn(&RunsWriter) -> usize) -> usize {
         self.columns
             .iter()
             .map(|writers| match writers {
-                ColumnWriters::Encoded(writers) => writers.iter().map(&leaf).sum(),
+                ColumnWriters::Encoded(writers) => writers.iter().map(leaf).sum(),
                 ColumnWriters::Runs(of) => runs(of),
             })
             .sum()
     }
 
     fn memory(&self) -> usize {
-        self.sum(
-            |column| column.memory_size() + COMPRESSOR_BYTES,
-            RunsWriter::memory,
-        )
+        self.sum(|column| column.encoder.memory_size(), RunsWriter::memory)
     }
 
     fn size(&self) -> usize {
-        self.sum(
-            ArrowColumnWriter::get_estimated_total_bytes,
-            RunsWriter::size,
-        )
+        let leaf = |column: &LeafWriter| {
+            let before = column.encoder.get_estimated_total_bytes();
+            before.saturating_sub(column.pages.saved())
+        };
+        self.sum(leaf, RunsWriter::size)
     }
 }
 
@@ -304,7 +310,8 @@ fn properties(sample: &RecordBatch) -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by(concat!("weir ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        // `file::pages` compresses.
+        .set_compression(Compression::UNCOMPRESSED)
         .set_data_page_size_limit(PAGE_BYTES)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_statistics_truncate_length(Some(64))

@@ -160,6 +160,46 @@ fn origins_that_change_with_each_row_are_written_all_the_same() {
     assert!(file.size > 0);
 }
 
+#[test]
+fn pages_are_compressed_and_a_dictionary_stands_first() {
+    let fields = vec![
+        Field::new("category", DataType::Utf8, true),
+        field("text", DataType::Utf8),
+    ];
+    let schema: SchemaRef = Arc::new(Schema::new(fields));
+    let part = |from: usize| {
+        let category = (from..from + 50_000).map(|n| (n % 7 > 0).then(|| format!("c{}", n % 5)));
+        let text = (from..from + 50_000).map(|n| format!("the text of number {n}"));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from_iter(category)),
+            Arc::new(StringArray::from_iter_values(text)),
+        ];
+        RecordBatch::try_new(schema.clone(), columns).unwrap()
+    };
+    let parts = [part(0), part(50_000), part(100_000)];
+    let mut writer = FileWriter::new(schema.clone(), &parts[0]).unwrap();
+    for part in &parts {
+        writer.write(part).unwrap();
+    }
+    let estimate = writer.size() as u64;
+    let file = writer.finish().unwrap();
+    let group = file.metadata.row_group(0);
+    for column in group.columns() {
+        assert_eq!(column.compression(), pages::compression());
+        assert!(column.compressed_size() < column.uncompressed_size() / 2);
+    }
+    let (category, text) = (group.column(0), group.column(1));
+    assert_eq!(category.dictionary_page_offset(), Some(4));
+    assert!(category.data_page_offset() > 4);
+    assert_eq!(text.dictionary_page_offset(), None);
+    // All but the last page of each column is finished, and counts as what it became.
+    assert!(estimate < file.size + 2 * PAGE_BYTES as u64, "{estimate}");
+    assert_eq!(
+        read(&file),
+        concat_batches(&read(&file).schema(), &parts).unwrap()
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
