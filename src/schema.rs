@@ -1,8 +1,9 @@
 //! Registered schemas: what a stream's records are held against.
 //!
 //! Owns: the parsed form of an Avro schema (this file), its versions in the schema folder, the
-//! compatibility of versions, the one total mapping Avro → Arrow (`schema::arrow`), and what a
-//! table's columns can become (`schema::evolve`).
+//! compatibility of versions, the schemas that writers used and how they are read with a stream's
+//! (`schema::writer`, `schema::resolve`), the one total mapping Avro → Arrow (`schema::arrow`), and
+//! what a table's columns can become (`schema::evolve`).
 //! Does not own: decoding, and Delta's own schema, which `lake` makes from Arrow's.
 
 pub mod arrow;
@@ -10,8 +11,13 @@ pub mod compat;
 pub(crate) mod defaults;
 pub mod evolve;
 pub mod folder;
+pub mod matching;
 pub mod names;
 pub mod parse;
+pub mod resolve;
+pub mod writer;
+
+pub(crate) use crate::schema::defaults::two_complement;
 
 use std::sync::Arc;
 

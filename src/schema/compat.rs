@@ -2,10 +2,11 @@
 //!
 //! Owns: the specification's rules of schema resolution over weir's own types, for every value that
 //! the writer may have written: a null or a symbol that only some data hold counts as written.
-//! Stricter in one point: logical types are not laid aside, so that a date is no int and
-//! milliseconds are no microseconds. Does not own: which versions are compared with which (the
-//! level, in `config`), and what a table can follow (`schema::evolve`).
+//! What matches what is in `schema::matching`, which reading records (`schema::resolve`) shares.
+//! Does not own: which versions are compared with which (the level, in `config`), and what a table
+//! can follow (`schema::evolve`).
 
+use crate::schema::matching::{Scalar, is_named, takes, written_fields};
 use crate::schema::{Enum, Record, Schema, Type, Value, names};
 
 /// Why data of `writer` cannot be read with `reader`: a sentence for each field, with its path.
@@ -25,23 +26,14 @@ pub fn faults(reader: &Schema, writer: &Schema) -> Vec<String> {
 }
 
 fn record(reader: &Record, writer: &Record, path: &str, faults: &mut Vec<String>) {
-    for field in &reader.fields {
+    let names: Vec<&str> = writer.fields.iter().map(|f| f.name.as_str()).collect();
+    for (field, written) in reader.fields.iter().zip(written_fields(reader, &names)) {
         let path = match path {
             "" => field.name.clone(),
             _ => format!("{path}.{}", field.name),
         };
-        let written = writer
-            .fields
-            .iter()
-            .find(|w| w.name == field.name)
-            .or_else(|| {
-                writer
-                    .fields
-                    .iter()
-                    .find(|w| field.aliases.contains(&w.name))
-            });
         match written {
-            Some(written) => value(&field.value, &written.value, &path, faults),
+            Some(at) => value(&field.value, &writer.fields[at].value, &path, faults),
             None if field.default.is_some() => {}
             None => faults.push(format!("{path}: is not written and has no default")),
         }
@@ -87,7 +79,7 @@ fn ty(reader: &Type, writer: &Type, path: &str, faults: &mut Vec<String>) {
                 ));
             }
         }
-        (reader, writer) if reader == writer || promotes(reader, writer) => {}
+        (reader, writer) if is_taken(reader, writer) => {}
         _ => faults.push(format!(
             "{path}: is written as {} and read as {}",
             names::avro_type(writer),
@@ -110,25 +102,15 @@ fn symbols(reader: &Enum, writer: &Enum, path: &str, faults: &mut Vec<String>) {
     }
 }
 
-/// Named types match by their last name, or by an alias.
 fn named(reader: &str, aliases: &[String], writer: &str, path: &str, faults: &mut Vec<String>) {
-    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
-    if last(reader) != last(writer) && !aliases.iter().any(|a| a == writer) {
+    if !is_named(reader, aliases, writer) {
         faults.push(format!("{path}: the type {writer} became {reader}"));
     }
 }
 
-/// Avro's promotions, and the one between logical types that loses nothing: a uuid's text.
-fn promotes(reader: &Type, writer: &Type) -> bool {
-    matches!(
-        (writer, reader),
-        (Type::Int, Type::Long | Type::Float | Type::Double)
-            | (Type::Long, Type::Float | Type::Double)
-            | (Type::Float, Type::Double)
-            | (Type::String, Type::Bytes)
-            | (Type::Bytes, Type::String)
-            | (Type::Uuid { fixed: false }, Type::String | Type::Bytes)
-    )
+fn is_taken(reader: &Type, writer: &Type) -> bool {
+    let both = Scalar::of(reader).zip(Scalar::of(writer));
+    both.is_some_and(|(reader, writer)| takes(reader, writer))
 }
 
 #[cfg(test)]

@@ -124,21 +124,23 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 
 /// Whether the big-endian two's-complement number has at most `precision` digits.
 fn fits(bytes: &[u8], precision: u8) -> bool {
-    let Some(first) = bytes.first() else {
-        return false;
-    };
+    let limit = 10_u128.checked_pow(u32::from(precision));
+    two_complement(bytes)
+        .zip(limit)
+        .is_some_and(|(number, limit)| number.unsigned_abs() < limit)
+}
+
+/// A big-endian two's-complement number; `None` of no bytes, or of more than 128 bits.
+pub(crate) fn two_complement(bytes: &[u8]) -> Option<i128> {
+    let first = bytes.first()?;
     let fill = if first & 0x80 == 0 { 0 } else { 0xff };
-    let extra = bytes.len().saturating_sub(16);
-    let (sign, low) = bytes.split_at(extra);
+    let (sign, low) = bytes.split_at(bytes.len().saturating_sub(16));
     let continues = |b: &u8| (b & 0x80 == 0) == (fill == 0);
     if sign.iter().any(|b| *b != fill) || !low.first().is_some_and(continues) {
-        return false;
+        return None;
     }
     let start: i128 = if fill == 0 { 0 } else { -1 };
-    let number = low.iter().fold(start, |n, b| (n << 8) | i128::from(*b));
-    10_u128
-        .checked_pow(u32::from(precision))
-        .is_some_and(|limit| number.unsigned_abs() < limit)
+    Some(low.iter().fold(start, |n, b| (n << 8) | i128::from(*b)))
 }
 
 fn is_uuid(text: &str) -> bool {
