@@ -2,8 +2,10 @@
 //!
 //! Owns: what a decoder says of one message. Pure: no I/O, no clock.
 
+pub mod avro;
 pub mod columns;
 pub mod defaults;
+mod field;
 pub mod json;
 pub mod scan;
 pub mod text;

@@ -358,6 +358,15 @@ impl Column {
     }
 }
 
+/// The offset behind so many bytes or items; `None` beyond [`MAX_COLUMN_BYTES`].
+#[inline]
+pub(crate) fn offset(length: usize) -> Option<i32> {
+    if length > MAX_COLUMN_BYTES {
+        return None;
+    }
+    i32::try_from(length).ok()
+}
+
 fn end(offsets: &[i32]) -> usize {
     offsets.last().map_or(0, |o| *o as usize)
 }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::model::reject::RejectCode;
-use crate::pipeline::decode::columns::{Column, MAX_COLUMN_BYTES, Values};
+use crate::pipeline::decode::columns::{self, Column, Values};
 use crate::pipeline::decode::defaults;
 use crate::pipeline::decode::json::fault::{Step, Stop, fault};
 use crate::pipeline::decode::json::plan::{Kind, Plan, ValuePlan};
@@ -425,13 +425,8 @@ fn base64(
 
 #[inline]
 fn offset(length: usize) -> Result<i32, Stop> {
-    if length > MAX_COLUMN_BYTES {
-        return Err(fault(
-            RejectCode::TooLarge,
-            "the value does not fit a column",
-        ));
-    }
-    i32::try_from(length).map_err(|_| fault(RejectCode::TooLarge, "the value does not fit"))
+    columns::offset(length)
+        .ok_or_else(|| fault(RejectCode::TooLarge, "the value does not fit a column"))
 }
 
 fn kind(cursor: &mut Cursor<'_>) -> &'static str {
