@@ -14,9 +14,9 @@ pub mod folder;
 pub mod matching;
 pub mod names;
 pub mod parse;
+pub mod registry;
 pub mod resolve;
 pub mod writer;
-
 pub(crate) use crate::schema::defaults::two_complement;
 
 use std::sync::Arc;
