@@ -10,13 +10,16 @@ pub mod arrow;
 pub mod compat;
 pub(crate) mod defaults;
 pub mod evolve;
+pub mod fingerprint;
 pub mod folder;
+pub mod inline;
 pub mod matching;
 pub mod names;
 pub mod parse;
 pub mod registry;
 pub mod resolve;
 pub mod writer;
+
 pub(crate) use crate::schema::defaults::two_complement;
 
 use std::sync::Arc;
