@@ -6,29 +6,28 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arrow::datatypes::{Field, Schema as ArrowSchema};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::config::{Config, Stream, TopicSelect};
+use crate::config::{Config, Schemas, Stream, TopicSelect};
 use crate::error::{Error, Result};
 use crate::lake::LakeTable;
-use crate::lake::delta::{DeltaTable, TableSpec};
+use crate::lake::delta::DeltaTable;
 use crate::metrics::Metrics;
 use crate::pipeline::assignment::parts::StreamParts;
 use crate::pipeline::assignment::settle::Settler;
 use crate::pipeline::assignment::stream::StreamTask;
 use crate::pipeline::assignment::{Assignment, STREAM_EVENTS, StreamHandle, Topics};
-use crate::pipeline::batch::StreamPlan;
 use crate::pipeline::budget::{Budget, Charge, Stage};
 use crate::pipeline::commit::Committer;
+use crate::pipeline::evolution::{Evolution, EvolutionParts};
 use crate::pipeline::flow::{CutBatch, Flow};
 use crate::pipeline::landing::{self, LandingParts, Settled};
 use crate::pipeline::lane::Lane;
-use crate::pipeline::partition_values::{Partitioner, column_type};
+use crate::pipeline::plan::{StreamPlan, table_spec};
 use crate::pipeline::status::StatusBoard;
 use crate::pipeline::upload::Uploader;
-use crate::schema::arrow::{arrow_fields, provenance_fields};
+use crate::schema::versions::{FolderVersions, VersionSource};
 use crate::shutdown::Shutdown;
 use crate::source::kafka::{self, Control, KafkaSettings};
 use crate::store::{self, Store, Watch};
@@ -53,6 +52,8 @@ pub struct Parts {
     pub status: StatusBoard,
     /// The stop.
     pub shutdown: Shutdown,
+    /// Changes when newer schema versions are to be looked for at once.
+    pub look_again: watch::Receiver<u64>,
 }
 
 /// The running process.
@@ -61,21 +62,6 @@ pub struct App {
     assignment: tokio::task::JoinHandle<()>,
     threads: Vec<JoinHandle<()>>,
     _kafka_share: Charge,
-}
-
-/// Every column of a stream's DLO, and its partition columns.
-pub fn table_spec(stream: &Stream) -> TableSpec {
-    let mut fields = arrow_fields(&stream.schema.root);
-    for by in &stream.partition_by {
-        if let Some((name, data_type, nullable)) = column_type(stream, by) {
-            fields.push(Field::new(name, data_type.as_ref().clone(), nullable));
-        }
-    }
-    fields.extend(provenance_fields());
-    TableSpec {
-        schema: Arc::new(ArrowSchema::new(fields)),
-        partition_columns: Partitioner::new(stream).names(),
-    }
 }
 
 impl App {
@@ -100,8 +86,8 @@ impl App {
         let plans = config.streams.iter().enumerate();
         let (flows, batches): (Vec<Arc<Flow>>, Vec<_>) = plans
             .map(|(at, stream)| {
-                let plan = StreamPlan::new(at, stream.clone(), config.max_raw);
-                let (flow, batches) = Flow::new(Arc::new(plan));
+                let plan = StreamPlan::new(stream.clone(), config.max_raw);
+                let (flow, batches) = Flow::new(at, Arc::new(plan));
                 (Arc::new(flow), batches)
             })
             .unzip();
@@ -126,8 +112,10 @@ impl App {
                 instance: config.instance.clone(),
                 parts: parts.clone(),
                 settled: Arc::default(),
-                topics: Arc::new(Topics::of(&flow.plan.stream)?),
-                lanes: lanes_of(&lanes, flow.plan.index, config.streams.len()),
+                topics: Arc::new(Topics::of(&flow.stream)?),
+                lanes: lanes_of(&lanes, flow.index, config.streams.len()),
+                source: version_source(&config.schemas, &flow.stream),
+                schemas: config.schemas.clone(),
                 revoke_deadline: REVOKE_DEADLINE.min(config.shutdown_grace),
                 flow,
             };
@@ -176,6 +164,8 @@ struct Wiring {
     settled: Settled,
     topics: Arc<Topics>,
     lanes: Vec<Lane>,
+    source: Arc<dyn VersionSource>,
+    schemas: Schemas,
     revoke_deadline: Duration,
     flow: Arc<Flow>,
 }
@@ -184,10 +174,10 @@ impl Wiring {
     /// Starts the stream's task, and its landing once its table is open.
     fn spawn(self, batches: mpsc::Receiver<CutBatch>) -> StreamHandle {
         let (events, receiver) = mpsc::channel(STREAM_EVENTS);
-        let name = self.flow.plan.stream.name.clone();
+        let name = self.flow.name().to_owned();
         self.parts.status.add_stream(&name);
         let task = StreamTask::new(StreamParts {
-            at: self.flow.plan.index,
+            at: self.flow.index,
             flow: self.flow.clone(),
             lanes: self.lanes.clone(),
             control: self.control.clone(),
@@ -209,22 +199,41 @@ impl Wiring {
 
     /// Opens the table, for as long as it takes, and starts the landing.
     async fn open(self, batches: mpsc::Receiver<CutBatch>) -> Settler {
-        let stream = self.flow.plan.stream.clone();
+        let stream = self.flow.stream.clone();
         let table = self.open_table().await;
-        let seed = u64::from(std::process::id()) << 16 | self.flow.plan.index as u64;
+        let seed = u64::from(std::process::id()) << 16 | self.flow.index as u64;
         let committer = Arc::new(Committer::new(
             table.clone(),
             self.parts.clock.clone(),
             self.parts.shutdown.clone(),
             seed,
         ));
-        committer.know_schema(stream.schema.version, stream.schema.text.clone());
+        let evolution = Arc::new(Evolution::new(EvolutionParts {
+            flow: self.flow.clone(),
+            table: table.clone(),
+            committer: committer.clone(),
+            source: self.source.clone(),
+            level: self.schemas.compatibility,
+            metrics: self.parts.metrics.clone(),
+            status: self.parts.status.clone(),
+            clock: self.parts.clock.clone(),
+        }));
+        evolution.start().await;
+        let watch = evolution.clone();
+        tokio::spawn(watch.watch(self.schemas.poll, self.parts.look_again.clone()));
         landing::spawn(
             LandingParts {
-                uploader: uploader(&self.store, &stream, &self.parts),
+                uploader: Uploader {
+                    store: self.store.clone(),
+                    stream: stream.name.clone(),
+                    clock: self.parts.clock.clone(),
+                    shutdown: self.parts.shutdown.clone(),
+                    status: self.parts.status.clone(),
+                },
                 flow: self.flow,
                 table: table.clone(),
                 committer: committer.clone(),
+                evolution,
                 control: self.control.clone(),
                 instance: self.instance.clone(),
                 metrics: self.parts.metrics.clone(),
@@ -246,7 +255,7 @@ impl Wiring {
     }
 
     async fn open_table(&self) -> Arc<dyn LakeTable> {
-        let stream = &self.flow.plan.stream;
+        let stream = &self.flow.stream;
         let mut told = String::new();
         let mut wait = LAKE_RETRY.0;
         loop {
@@ -298,17 +307,13 @@ fn lanes_of(lanes: &[Lane], stream: usize, streams: usize) -> Vec<Lane> {
     }
 }
 
-fn uploader(store: &Store, stream: &Stream, parts: &Parts) -> Uploader {
-    let spec = table_spec(stream);
-    Uploader {
-        store: store.clone(),
-        stream: stream.name.clone(),
-        partition_columns: spec.partition_columns,
-        schema: spec.schema,
-        clock: parts.clock.clone(),
-        shutdown: parts.shutdown.clone(),
-        status: parts.status.clone(),
-    }
+/// Where newer versions of the stream's schema come from.
+fn version_source(schemas: &Schemas, stream: &Stream) -> Arc<dyn VersionSource> {
+    Arc::new(FolderVersions {
+        dir: schemas.dir.clone(),
+        subject: stream.schema.subject.clone(),
+        nanos_as_long: stream.nanos_as_long,
+    })
 }
 
 fn subscriptions(config: &Config) -> Vec<String> {

@@ -8,12 +8,13 @@
 mod document;
 mod fields;
 mod file;
+mod fit;
 pub mod kafka_properties;
 pub mod keys;
 mod load;
 mod overlap;
 mod problem;
-mod schemas;
+pub mod schemas;
 mod section;
 mod stream;
 mod units;
@@ -26,7 +27,6 @@ use std::time::Duration;
 
 use crate::schema::Schema;
 
-pub use crate::model::secret::Secret;
 pub use load::{load, subjects};
 pub use problem::{Problem, Problems};
 
@@ -66,6 +66,16 @@ pub struct Kafka {
     pub properties: BTreeMap<String, Secret>,
 }
 
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// `[lake]`.
 #[derive(Debug, Clone)]
 pub struct Lake {
@@ -84,6 +94,8 @@ pub struct Schemas {
     pub dir: PathBuf,
     /// The level between versions.
     pub compatibility: Compatibility,
+    /// How often a running instance looks for newer versions.
+    pub poll: Duration,
 }
 
 /// A subject of the schema folder, judged.
@@ -159,8 +171,13 @@ pub struct Stream {
     pub object: String,
     /// `category`.
     pub category: Category,
-    /// The schema in force by the configuration, `[names]` and key marks applied.
+    /// A version of its schema, `[names]` and key marks applied: the newest one when the
+    /// configuration is read.
     pub schema: Arc<Schema>,
+    /// `nanos = "long"`: nanosecond timestamps land as longs instead of being refused.
+    pub nanos_as_long: bool,
+    /// Names outside of fields whose name is another.
+    pub names: BTreeMap<String, String>,
     /// Fields of the primary key.
     pub primary_key: Vec<String>,
     /// The field that holds the event's time.

@@ -87,12 +87,14 @@ async fn metrics_text(State(shared): State<Shared>) -> Response {
 /// 503 while stopping, while no broker can be reached, while the lake's store does not answer, or
 /// while a partition waits or is stopped.
 async fn ready(State(shared): State<Shared>) -> Response {
-    let reasons = shared.reasons(&shared.status.picture());
+    let picture = shared.status.picture();
+    let reasons = shared.reasons(&picture);
     let code = match reasons.is_empty() {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let body = json!({ "ready": reasons.is_empty(), "reasons": reasons });
+    let warnings = warnings(&picture);
+    let body = json!({ "ready": reasons.is_empty(), "reasons": reasons, "warnings": warnings });
     (code, Json(body)).into_response()
 }
 
@@ -105,6 +107,7 @@ async fn status(State(shared): State<Shared>) -> Response {
         "revision": REVISION,
         "ready": reasons.is_empty(),
         "reasons": reasons,
+        "warnings": warnings(&picture),
         "stopping": shared.shutdown.is_stopping(),
         "broker_down": picture.broker_down,
         "lake_down": picture.lake_down,
@@ -129,6 +132,22 @@ async fn stream(State(shared): State<Shared>, Path(name): Path<String>) -> Respo
         Some(partitions) => Json(shared.told(&name, &picture, partitions)).into_response(),
         None => fault(StatusCode::NOT_FOUND, "there is no such stream"),
     }
+}
+
+/// What an operator should know of although the data flows.
+fn warnings(picture: &Status) -> Vec<String> {
+    let refused = picture.schemas.iter().filter_map(|(stream, schema)| {
+        let refused = schema.refused.as_ref()?;
+        let what = match refused.version {
+            Some(version) => format!("schema version {version} is refused"),
+            None => "newer schema versions cannot be read".to_owned(),
+        };
+        let (in_force, reasons) = (schema.version, refused.reasons.join("; "));
+        Some(format!(
+            "{stream}: {what}, and version {in_force} goes on: {reasons}"
+        ))
+    });
+    refused.collect()
 }
 
 impl Shared {
@@ -187,6 +206,7 @@ impl Shared {
         json!({
             "stream": name,
             "held": picture.held.get(name),
+            "schema": picture.schemas.get(name),
             "lag_records": lag,
             "accepted": count("accepted"),
             "rejected": count("rejected"),

@@ -19,6 +19,7 @@ pub mod verify;
 
 use std::collections::HashMap;
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -53,7 +54,7 @@ pub struct Commit {
     /// `txn` actions: application id → version (the next offset).
     pub positions: Vec<(String, i64)>,
     /// Columns that the rows have and an older table may lack; added nullable in this commit.
-    pub schema: Option<arrow::datatypes::SchemaRef>,
+    pub schema: Option<SchemaRef>,
 }
 
 /// What a table says at one version.
@@ -127,6 +128,10 @@ pub trait LakeTable: Send + Sync + std::fmt::Debug {
     /// until it has found the topic id of each source; leader epochs may be missing of partitions
     /// that stood still for long.
     async fn traces(&self, partitions: &[SourcePartition], ids: bool) -> Result<Traces, Error>;
+
+    /// Whether the table can follow to rows of `columns`: why not, a sentence for each column. What
+    /// of its protocol they need is added.
+    async fn admit(&self, columns: &SchemaRef) -> Result<Vec<String>, Error>;
 
     /// Makes the text of a schema version known in the table (created if absent) before the first
     /// commit that uses it.

@@ -41,8 +41,8 @@ pub struct Metrics {
     pub memory_budget_bytes: IntGauge,
     pub store_requests: IntCounterVec,
     pub store_request_seconds: HistogramVec,
-    pub registry_requests: IntCounterVec,
     pub kafka_errors: IntCounterVec,
+    pub schema_refused: IntGaugeVec,
     pub build_info: IntGaugeVec,
 }
 
@@ -174,17 +174,17 @@ impl Metrics {
                 &["store", "op", "outcome"],
                 &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0],
             )?,
-            registry_requests: counter(
-                &r,
-                "weir_registry_requests_total",
-                "Requests to the schema registry, by outcome",
-                &["outcome"],
-            )?,
             kafka_errors: counter(
                 &r,
                 "weir_kafka_errors_total",
                 "Errors of the Kafka client, by kind",
                 &["kind"],
+            )?,
+            schema_refused: gauge(
+                &r,
+                "weir_schema_refused",
+                "1 while a newer schema version is refused and the one in force goes on",
+                &["stream"],
             )?,
             build_info: gauge(
                 &r,

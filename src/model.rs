@@ -5,4 +5,3 @@ pub mod ledger;
 pub mod position;
 pub mod raw;
 pub mod reject;
-pub mod secret;

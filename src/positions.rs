@@ -13,7 +13,6 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
-use crate::app::table_spec;
 use crate::clock::Clock;
 use crate::config::Stream;
 use crate::error::{Error, Kind, Result};
@@ -26,6 +25,7 @@ use crate::model::id;
 use crate::model::ledger::{CommitRecord, RECORD_VERSION, Role};
 use crate::model::position::{SourceId, SourcePartition};
 use crate::pipeline::commit::{Committer, Landing};
+use crate::pipeline::plan::table_spec;
 use crate::shutdown;
 use crate::source::kafka::{Cluster, TopicPartition};
 use crate::store::Store;

@@ -2,22 +2,21 @@
 //!
 //! Owns: the parsed form of an Avro schema (this file), its versions in the schema folder, the
 //! compatibility of versions, the schemas that writers used and how they are read with a stream's
-//! (`schema::writer`, `schema::resolve`), the one total mapping Avro → Arrow (`schema::arrow`), and
-//! what a table's columns can become (`schema::evolve`).
+//! (`schema::writer`, `schema::resolve`), the one total mapping Avro → Arrow (`schema::arrow`), what
+//! a table's columns can become (`schema::evolve`), and where newer versions come from
+//! (`schema::versions`).
 //! Does not own: decoding, and Delta's own schema, which `lake` makes from Arrow's.
 
 pub mod arrow;
 pub mod compat;
 pub(crate) mod defaults;
 pub mod evolve;
-pub mod fingerprint;
 pub mod folder;
-pub mod inline;
 pub mod matching;
 pub mod names;
 pub mod parse;
-pub mod registry;
 pub mod resolve;
+pub mod versions;
 pub mod writer;
 
 pub(crate) use crate::schema::defaults::two_complement;

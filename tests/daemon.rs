@@ -15,6 +15,8 @@ mod broker;
 mod check;
 #[path = "daemon/evolution.rs"]
 mod evolution;
+#[path = "daemon/live_evolution.rs"]
+mod live_evolution;
 #[path = "daemon/positions.rs"]
 mod positions;
 #[path = "daemon/running.rs"]

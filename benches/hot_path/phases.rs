@@ -10,12 +10,13 @@ use weir::clock::{Micros, Tick};
 use weir::model::ledger::Cut;
 use weir::model::position::{SourceId, SourcePartition};
 use weir::model::raw::{RawBlock, RawMessage};
-use weir::pipeline::batch::{OpenBatch, StreamPlan};
+use weir::pipeline::batch::OpenBatch;
 use weir::pipeline::budget::Budget;
 use weir::pipeline::decode::Judged;
 use weir::pipeline::decode::columns::Columns;
 use weir::pipeline::file::FileWriter;
 use weir::pipeline::partition::Run;
+use weir::pipeline::plan::StreamPlan;
 use weir::pipeline::provenance::{self, Provenance};
 
 use crate::event::Events;
@@ -219,16 +220,12 @@ fn both(records: usize) -> Measured {
         Ok(config) => config,
         Err(problems) => panic!("the bench's configuration is refused: {problems}"),
     };
-    let plan = Arc::new(StreamPlan::new(
-        0,
-        config.streams[0].clone(),
-        config.max_raw,
-    ));
+    let plan = Arc::new(StreamPlan::new(config.streams[0].clone(), config.max_raw));
     let budget = Budget::new(config.memory_budget);
     Box::new(move || {
         let mut batch = OpenBatch::new(plan.clone(), &budget);
         for (run, block) in &blocks {
-            let taken = batch.append(run, block, NOW, Tick::default());
+            let taken = batch.append(run, block, 0, false, NOW, Tick::default());
             taken.expect("the blocks follow on each other");
             if let Some(cut) = batch.due(Tick::default()) {
                 black_box(batch.cut(cut, &budget).expect("the batch ends"));

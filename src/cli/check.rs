@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::app::table_spec;
 use crate::cli::run::runtime;
 use crate::cli::{Context, Format, code_of, output};
 use crate::clock::Clock;
@@ -18,6 +17,7 @@ use crate::config::{self, Config, Problems, TopicSelect};
 use crate::error::{Error, Kind, Result};
 use crate::lake::delta::DeltaTable;
 use crate::lake::layout;
+use crate::pipeline::plan::table_spec;
 use crate::store;
 
 #[derive(Debug, clap::Args)]

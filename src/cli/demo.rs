@@ -78,6 +78,7 @@ async fn demo(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
         metrics: Metrics::new()?,
         status: StatusBoard::default(),
         shutdown: stop.clone(),
+        look_again: tokio::sync::watch::channel(0).1,
     };
     let store = verify::open_lake(&config)?;
     let clock = parts.clock.clone();

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::app::{App, Parts};
 use crate::cli::{Context, EXIT_INCOMPLETE};
@@ -55,6 +56,7 @@ async fn serve(config: Config) -> Result<ExitCode> {
         metrics: Metrics::new()?,
         status: StatusBoard::default(),
         shutdown: shutdown.clone(),
+        look_again: look_again()?,
     };
     let address = http::serve(
         config.http_listen,
@@ -97,6 +99,20 @@ pub(super) fn signals() -> Result<[Signal; 2]> {
         watch(SignalKind::terminate())?,
         watch(SignalKind::interrupt())?,
     ])
+}
+
+/// Changes with each SIGHUP, which ends the process no more from now on.
+fn look_again() -> Result<watch::Receiver<u64>> {
+    let mut hangups = signal(SignalKind::hangup())
+        .map_err(|e| Error::internal("signals cannot be watched").because(e))?;
+    let (count, again) = watch::channel(0);
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            tracing::info!("SIGHUP: looking for newer schema versions");
+            count.send_modify(|n| *n += 1);
+        }
+    });
+    Ok(again)
 }
 
 /// Turns them into the phases of a stop.

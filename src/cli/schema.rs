@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::app::table_spec;
 use crate::cli::{Context, Format, code_of, output, streams};
 use crate::config::{self, Stream};
 use crate::error::{Error, Kind};
+use crate::pipeline::plan::table_spec;
 use crate::schema::{Field, names};
 
 #[derive(Debug, clap::Args)]

@@ -1,14 +1,14 @@
 //! What a stream says of its schema's fields: keys, event time, partitions, outside names.
 //!
-//! Owns: the rules between a stream and its schema. Does not own: the schema itself.
+//! Owns: reading them, and telling what does not fit with its place. Does not own: the rules
+//! (`config::fit`), the schema itself.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::config::PartitionBy;
-use crate::config::keys;
 use crate::config::section::{Section, Text};
-use crate::schema::{Field, Record, Schema, Type};
+use crate::config::{fit, keys};
+use crate::schema::{Field, Schema};
 
 /// The stream's fields, as far as they are right.
 #[derive(Debug, Default)]
@@ -16,23 +16,13 @@ pub(crate) struct Fields {
     pub(crate) primary_key: Vec<String>,
     pub(crate) event_time: Option<String>,
     pub(crate) partition_by: Vec<PartitionBy>,
-    names: BTreeMap<String, String>,
+    pub(crate) names: BTreeMap<String, String>,
 }
 
 impl Fields {
     /// `schema` with outside names and key marks.
     pub(crate) fn apply(&self, schema: &Schema) -> Schema {
-        let mut root = Record::clone(&schema.root);
-        for field in &mut root.fields {
-            if let Some(external) = self.names.get(&field.name) {
-                field.external.clone_from(external);
-            }
-            field.is_key = self.primary_key.contains(&field.name);
-        }
-        Schema {
-            root: Arc::new(root),
-            ..schema.clone()
-        }
+        fit::marked(schema, &self.names, &self.primary_key)
     }
 }
 
@@ -90,7 +80,7 @@ impl Judge<'_> {
                 self.problem(&text, key, format!("{} stands twice", text.shown()));
                 continue;
             }
-            if let Some(fault) = self.field(key, &text, &text.text).and_then(key_fault) {
+            if let Some(fault) = self.field(key, &text, &text.text).and_then(fit::key_fault) {
                 self.problem(&text, key, format!("{} {fault}", text.shown()));
             }
             names.push(text.text);
@@ -101,20 +91,8 @@ impl Judge<'_> {
     fn event_time(&self) -> Option<String> {
         let key = "event_time";
         let text = self.root.text(key)?;
-        if let Some(field) = self.field(key, &text, &text.text) {
-            if !is_time(&field.value.ty) {
-                self.problem(
-                    &text,
-                    key,
-                    format!("{} must be a date or a timestamp", text.shown()),
-                );
-            } else if field.value.nullable {
-                self.problem(
-                    &text,
-                    key,
-                    format!("{} must be a required field, not null", text.shown()),
-                );
-            }
+        if let Some(fault) = self.field(key, &text, &text.text).and_then(fit::time_fault) {
+            self.problem(&text, key, format!("{} {fault}", text.shown()));
         }
         Some(text.text)
     }
@@ -152,28 +130,8 @@ impl Judge<'_> {
     }
 
     fn partition_fault(&self, text: &Text, partition: &PartitionBy) -> Option<String> {
-        match partition {
-            PartitionBy::Field(name) => {
-                let field = self.field("partition_by", text, name)?;
-                (!can_partition(&field.value.ty)).then(|| {
-                    "must be a boolean, int, long, string, enum, uuid or date to be a partition column; day(field) takes timestamps".to_owned()
-                })
-            }
-            PartitionBy::Day(name) => {
-                let field = self.field("partition_by", text, name)?;
-                if !has_day(&field.value.ty) {
-                    return Some(
-                        "must be of a timestamp; a date is a partition column as it is".to_owned(),
-                    );
-                }
-                let column = format!("{name}_day");
-                let fields = &self.schema?.root.fields;
-                fields
-                    .iter()
-                    .any(|f| f.name.eq_ignore_ascii_case(&column))
-                    .then(|| format!("would add the column {column}, which is a field already"))
-            }
-        }
+        let field = self.field("partition_by", text, partition.field())?;
+        fit::partition_fault(&self.schema?.root.fields, field, partition)
     }
 
     fn names(&self) -> BTreeMap<String, String> {
@@ -200,22 +158,15 @@ impl Judge<'_> {
     /// Two fields of one name outside could not be told apart.
     fn outside_names_differ(&self, section: &Section<'_>, names: &BTreeMap<String, String>) {
         let Some(schema) = self.schema else { return };
-        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
-        for field in &schema.root.fields {
-            let outside = names.get(&field.name).unwrap_or(&field.name);
-            if let Some(other) = seen.insert(outside, &field.name) {
-                let key = match names.contains_key(&field.name) {
-                    true => &field.name,
-                    false => other,
-                };
-                section.problem(
-                    key,
-                    format!(
-                        "gives the fields `{other}` and `{}` the same name outside",
-                        field.name
-                    ),
-                );
-            }
+        if let Some((other, field)) = fit::same_outside(&schema.root.fields, names) {
+            let key = match names.contains_key(field) {
+                true => field,
+                false => other,
+            };
+            section.problem(
+                key,
+                format!("gives the fields `{other}` and `{field}` the same name outside"),
+            );
         }
     }
 
@@ -223,7 +174,7 @@ impl Judge<'_> {
     fn reserved_names(&self) {
         let Some(schema) = self.schema else { return };
         for field in &schema.root.fields {
-            if field.name.to_ascii_lowercase().starts_with("_weir_") {
+            if fit::is_reserved(&field.name) {
                 self.root.problem(
                     "schema",
                     format!(
@@ -246,54 +197,4 @@ fn parse_partition(text: &str) -> Option<PartitionBy> {
 fn is_field_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-/// Why `field` cannot be a part of the primary key.
-fn key_fault(field: &Field) -> Option<&'static str> {
-    if field.value.nullable {
-        return Some("must be a required field, not null, to be a key");
-    }
-    if field.default.is_some() {
-        return Some("must have no default to be a key: records without it would share one");
-    }
-    match field.value.ty {
-        Type::Float | Type::Double => {
-            Some("cannot be a key: floating point numbers have no exact equality")
-        }
-        Type::Record(_) | Type::Array(_) | Type::Map(_) => {
-            Some("cannot be a key: only plain values can")
-        }
-        _ => None,
-    }
-}
-
-fn is_time(ty: &Type) -> bool {
-    matches!(
-        ty,
-        Type::Date | Type::TimestampNanos | Type::LocalTimestampNanos
-    ) || has_day(ty)
-}
-
-/// Timestamps that land as such, so that they have a day.
-fn has_day(ty: &Type) -> bool {
-    matches!(
-        ty,
-        Type::TimestampMillis
-            | Type::TimestampMicros
-            | Type::LocalTimestampMillis
-            | Type::LocalTimestampMicros
-    )
-}
-
-fn can_partition(ty: &Type) -> bool {
-    matches!(
-        ty,
-        Type::Boolean
-            | Type::Int
-            | Type::Long
-            | Type::String
-            | Type::Enum(_)
-            | Type::Uuid { .. }
-            | Type::Date
-    )
 }

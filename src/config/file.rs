@@ -191,6 +191,7 @@ fn schemas(section: &Section<'_>, folder: &Path) -> Schemas {
         compatibility: section
             .choice("compatibility", &COMPATIBILITY)
             .unwrap_or(Compatibility::Backward),
+        poll: section.duration("poll", Duration::from_secs(30)),
     }
 }
 

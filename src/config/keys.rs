@@ -25,6 +25,7 @@ pub const WEIR: &[&str] = &[
     "rejects.max_raw",
     "schemas.compatibility",
     "schemas.dir",
+    "schemas.poll",
     "shutdown.grace",
 ];
 

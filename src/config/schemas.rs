@@ -1,12 +1,13 @@
 //! The one place where the configuration asks for schemas.
 //!
-//! Owns: which version of a subject is in force (the newest of its folder, once all of them hold),
-//! which versions the compatibility level compares, and that a table which an earlier version made
-//! can follow. Does not own: parsing, the rules of resolution, what a table can follow (`schema`).
+//! Owns: which version of a subject is in force at the start (the newest of its folder, once all of
+//! them hold) and which may follow it later ([`follow`]), which versions the compatibility level
+//! compares, and that a table which an earlier version made can follow. Does not own: parsing, the rules of resolution, what a table can follow (`schema`).
 
 use crate::config::stream::SchemaRequest;
 use crate::config::{Compatibility, Schemas, Subject};
 use crate::schema::arrow::arrow_fields;
+use crate::schema::versions::Found;
 use crate::schema::{Schema, compat, evolve, folder};
 
 /// The newest version of the subject.
@@ -55,6 +56,15 @@ fn faults(versions: &[Schema], level: Compatibility) -> Vec<String> {
 
 /// What breaks `level` between `versions`, which ascend: a sentence each.
 fn incompatible(versions: &[Schema], level: Compatibility) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (i, new) in versions.iter().enumerate() {
+        faults.extend(breaks(new, &versions[..i], level));
+    }
+    faults
+}
+
+/// What `new` breaks of `level` beside the `earlier` versions, which ascend: a sentence each.
+fn breaks(new: &Schema, earlier: &[Schema], level: Compatibility) -> Vec<String> {
     use Compatibility as Level;
     let backward = !matches!(
         level,
@@ -68,20 +78,96 @@ fn incompatible(versions: &[Schema], level: Compatibility) -> Vec<String> {
         level,
         Level::BackwardTransitive | Level::ForwardTransitive | Level::FullTransitive
     );
+    let skipped = if transitive {
+        0
+    } else {
+        earlier.len().saturating_sub(1)
+    };
     let mut faults = Vec::new();
-    for (i, new) in versions.iter().enumerate() {
-        let earlier = versions.iter().take(i);
-        let skipped = if transitive { 0 } else { i.saturating_sub(1) };
-        for old in earlier.skip(skipped) {
-            if backward {
-                explain(new, old, &mut faults);
-            }
-            if forward {
-                explain(old, new, &mut faults);
-            }
+    for old in &earlier[skipped.min(earlier.len())..] {
+        if backward {
+            explain(new, old, &mut faults);
+        }
+        if forward {
+            explain(old, new, &mut faults);
         }
     }
     faults
+}
+
+/// What may follow a version that is in force.
+#[derive(Debug, Default)]
+pub struct Following {
+    /// The versions that hold by the level, ascending.
+    pub newer: Vec<Schema>,
+    /// The first one that does not; what is above it is compared once it is mended.
+    pub refused: Option<Refused>,
+}
+
+/// A version that is not taken up.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Refused {
+    /// The version; `None` where the source as a whole cannot be read.
+    pub version: Option<u32>,
+    /// Why, a sentence each, with path and rule.
+    pub reasons: Vec<String>,
+}
+
+/// Which of `found`, which ascend, may follow `in_force`.
+pub fn follow(in_force: &Schema, found: Vec<Found>, level: Compatibility) -> Following {
+    let mut earlier: Vec<Schema> = Vec::new();
+    let mut following = Following::default();
+    for Found { version, schema } in found {
+        if version < in_force.version {
+            // One that cannot be read any more was compared when it was taken up.
+            earlier.extend(schema);
+            continue;
+        }
+        if version == in_force.version {
+            // The table's text is the one that counts.
+            if schema.is_ok_and(|schema| !is_same(&schema, in_force)) {
+                following.refused = Some(Refused {
+                    version: Some(version),
+                    reasons: vec![ANOTHER_TEXT.to_owned()],
+                });
+                return following;
+            }
+            continue;
+        }
+        if earlier.last().is_none_or(|e| e.version < in_force.version) {
+            earlier.push(in_force.clone());
+        }
+        let reasons = match &schema {
+            Ok(schema) => breaks(schema, &earlier, level),
+            Err(faults) => faults.clone(),
+        };
+        match schema {
+            Ok(schema) if reasons.is_empty() => {
+                earlier.push(schema.clone());
+                following.newer.push(schema);
+            }
+            _ => {
+                following.refused = Some(Refused {
+                    version: Some(version),
+                    reasons,
+                });
+                return following;
+            }
+        }
+    }
+    following
+}
+
+/// Why a version is refused whose number stands for another schema already.
+pub const ANOTHER_TEXT: &str = "a version never changes, and the table knows another schema by this number; register the change as a new version";
+
+/// True if both are one schema, whatever the stream marked in them and the white space of the text.
+pub fn is_same(one: &Schema, other: &Schema) -> bool {
+    let plain = |schema: &Schema| {
+        let value: Option<serde_json::Value> = serde_json::from_str(&schema.text).ok();
+        value
+    };
+    one.text == other.text || plain(one).is_some_and(|one| Some(one) == plain(other))
 }
 
 /// What a table that any of the earlier versions made could not follow to the newest: a sentence
@@ -92,8 +178,14 @@ fn not_followed(versions: &[Schema]) -> Vec<String> {
     };
     let want = arrow_fields(&newest.root).into();
     let mut faults = Vec::new();
-    for old in earlier {
-        for refusal in evolve::refusals(&arrow_fields(&old.root).into(), &want) {
+    for (i, old) in earlier.iter().enumerate() {
+        let have = arrow_fields(&old.root).into();
+        // What a version in between let be null may be left out.
+        let refusals = match i + 1 == earlier.len() {
+            true => evolve::refusals(&have, &want),
+            false => evolve::changed(&have, &want),
+        };
+        for refusal in refusals {
             faults.push(format!(
                 "a table of {} version {} cannot follow version {}: {refusal}; if nothing landed with version {}, take its file away",
                 old.subject, old.version, newest.version, old.version

@@ -28,7 +28,7 @@ const MIB: u64 = 1 << 20;
 
 /// Which schema the stream names; `None` if that was reported.
 pub(crate) fn schema_request(root: &Section<'_>) -> Option<SchemaRequest> {
-    let nanos_as_long = root.choice("nanos", &[("long", true)]).unwrap_or(false);
+    let nanos_as_long = is_nanos_as_long(root);
     let schema = root.section("schema");
     if !root.has("schema") {
         root.problem("schema", "is required, as in { subject = \"orders\" }");
@@ -43,6 +43,10 @@ pub(crate) fn schema_request(root: &Section<'_>) -> Option<SchemaRequest> {
         subject,
         nanos_as_long,
     })
+}
+
+fn is_nanos_as_long(root: &Section<'_>) -> bool {
+    root.choice("nanos", &[("long", true)]).unwrap_or(false)
 }
 
 /// Reads the stream; `schema` is `None` where a problem with it was reported. `None` if a problem
@@ -78,6 +82,8 @@ pub(crate) fn stream(
         object: object?.text,
         category: category?,
         schema: Arc::new(fields.apply(&schema?)),
+        nanos_as_long: is_nanos_as_long(root),
+        names: fields.names,
         primary_key: fields.primary_key,
         event_time: fields.event_time,
         partition_by: fields.partition_by,

@@ -3,6 +3,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::config::schemas::Refused;
+use crate::pipeline::status::SchemaStatus;
 use crate::shutdown::{self, Phase, Trigger};
 use crate::source::kafka::TopicPartition;
 
@@ -130,6 +132,7 @@ async fn a_stream_tells_of_its_partitions_and_records() {
     assert_eq!(code, 200);
     let want = json!({
         "stream": "s", "held": null, "lag_records": 15, "accepted": 12, "rejected": 0, "skipped": 0,
+        "schema": null,
         "partitions": [
             { "topic": "orders", "partition": 0, "state": "running", "position": 10, "end": 25 },
             { "topic": "orders", "partition": 1, "state": "running", "position": 7, "end": 7 },
@@ -144,6 +147,39 @@ async fn a_stream_tells_of_its_partitions_and_records() {
     assert_eq!(status["streams"], 2);
     assert_eq!(status["instance"], "test");
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn a_refused_version_is_a_warning_and_leaves_the_instance_ready() {
+    let server = Server::start().await;
+    server.status.add_stream("s");
+    let refused = Refused {
+        version: Some(3),
+        reasons: vec!["a: is integer there".to_owned(), "b: is gone".to_owned()],
+    };
+    let schema = SchemaStatus {
+        subject: "orders".to_owned(),
+        version: 2,
+        refused: None,
+    };
+    server.status.set_schema("s", schema);
+    let (_, told) = server.json("/api/v1/streams/s").await;
+    assert_eq!(
+        told["schema"],
+        json!({ "subject": "orders", "version": 2 }),
+        "{told}"
+    );
+    server.status.set_refused("s", Some(refused));
+    let (code, ready) = server.json("/readyz").await;
+    assert_eq!((code, &ready["ready"]), (200, &json!(true)));
+    let warning =
+        "s: schema version 3 is refused, and version 2 goes on: a: is integer there; b: is gone";
+    assert_eq!(ready["warnings"], json!([warning]));
+    let (_, told) = server.json("/api/v1/streams/s").await;
+    assert_eq!(told["schema"]["refused"]["version"], 3);
+    server.status.set_refused("s", None);
+    let (_, ready) = server.json("/readyz").await;
+    assert_eq!(ready["warnings"], json!([]));
 }
 
 #[tokio::test]

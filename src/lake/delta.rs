@@ -35,8 +35,6 @@ const ENGINE_INFO: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 pub struct DeltaTable {
     stream: String,
     instance: String,
-    /// The DLO's columns as this process writes them.
-    columns: SchemaRef,
     data: Side,
     rejects: Side,
     followed: AtomicU64,
@@ -76,12 +74,9 @@ impl LakeTable for DeltaTable {
     }
 
     async fn try_commit(&self, at: u64, commit: &Commit) -> Answer {
-        let mut commit = commit.clone();
-        // Rows of a column that the table lacks would be in the files and in no reader's sight.
-        if !commit.files.is_empty() && commit.schema.is_none() {
-            commit.schema = Some(self.columns.clone());
-        }
-        self.data.put(at, commit, UpdateTableOperation::Write).await
+        self.data
+            .put(at, commit.clone(), UpdateTableOperation::Write)
+            .await
     }
 
     async fn follow_rejects(&self) -> Result<u64> {
@@ -96,6 +91,10 @@ impl LakeTable for DeltaTable {
 
     async fn traces(&self, partitions: &[SourcePartition], ids: bool) -> Result<Traces> {
         traces::traces(&self.data.objects, &self.data.name, partitions, ids).await
+    }
+
+    async fn admit(&self, columns: &SchemaRef) -> Result<Vec<String>> {
+        self.make_room(columns).await
     }
 
     async fn publish_schema(&self, version: u32, text: &str) -> Result<()> {

@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use crate::clock::{Micros, Tick};
-use crate::config::{PayloadFormat, Stream};
+use crate::config::PayloadFormat;
 use crate::error::{Error, Result};
 use crate::model::ledger::{Cut, RangeRecord};
 use crate::model::position::push_range;
@@ -22,10 +22,10 @@ use crate::pipeline::decode::columns::Columns;
 use crate::pipeline::decode::json::{JsonDecoder, JsonOptions};
 use crate::pipeline::file::{EncodedFile, FileWriter};
 use crate::pipeline::partition::Run;
-use crate::pipeline::partition_values::{PartitionValues, Partitioner};
-use crate::pipeline::provenance::{self, Provenance};
+use crate::pipeline::partition_values::PartitionValues;
+use crate::pipeline::plan::StreamPlan;
+use crate::pipeline::provenance::Provenance;
 use crate::pipeline::rejects::{Rejected, Rejects};
-use crate::schema::arrow as schema_arrow;
 
 /// Rows that are decoded before they are handed to the Parquet writer.
 const CHUNK_ROWS: usize = 8 * 1024;
@@ -39,20 +39,6 @@ const MAX_OPEN_VALUES: usize = 256;
 /// Hole and skip ranges after which a batch is cut. A block adds at most two ranges for each of
 /// its messages, so a commit stays below the 10,000 that the ledger allows.
 const MAX_RANGES: usize = 1_500;
-
-/// What is fixed for all batches of a stream.
-#[derive(Debug)]
-pub struct StreamPlan {
-    /// Index of the stream in the configuration.
-    pub index: usize,
-    /// Its configuration.
-    pub stream: Arc<Stream>,
-    /// Bytes kept of a reject.
-    pub max_raw: u64,
-    file_schema: SchemaRef,
-    rejects_schema: SchemaRef,
-    partitioner: Partitioner,
-}
 
 /// What a batch settles of one reading of a partition.
 #[derive(Debug, Clone)]
@@ -68,6 +54,8 @@ pub struct RunRange {
 /// A batch that was cut and encoded, with nothing of it uploaded yet.
 #[derive(Debug)]
 pub struct EncodedBatch {
+    /// What its rows were decoded by.
+    pub plan: Arc<StreamPlan>,
     /// Why it was cut.
     pub cut: Cut,
     /// What it settles.
@@ -88,33 +76,26 @@ pub struct EncodedBatch {
     pub charge: Charge,
 }
 
-impl StreamPlan {
-    /// The plan of `stream`.
-    pub fn new(index: usize, stream: Arc<Stream>, max_raw: u64) -> Self {
-        let partitioner = Partitioner::new(&stream);
-        let mut fields: Vec<_> = schema_arrow::arrow_fields(&stream.schema.root)
-            .into_iter()
-            .filter(|f| !partitioner.takes_out(f.name()))
-            .collect();
-        fields.extend(provenance::fields());
-        let rejects = schema_arrow::rejects_schema();
-        let kept = rejects.fields().len() - provenance::fields().len();
-        let mut reject_fields: Vec<_> = rejects
-            .fields()
-            .iter()
-            .take(kept)
-            .map(|f| f.as_ref().clone())
-            .collect();
-        reject_fields.extend(provenance::fields());
-        Self {
-            index,
-            stream,
-            max_raw,
-            file_schema: Arc::new(arrow::datatypes::Schema::new(fields)),
-            rejects_schema: Arc::new(arrow::datatypes::Schema::new(reject_fields)),
-            partitioner,
-        }
-    }
+/// How much of a block was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// All of it.
+    All,
+    /// What is before message `at`, which holds a field that the schema does not have: it is judged
+    /// once newer versions were looked for.
+    Waits {
+        /// The message's place in the block.
+        at: usize,
+    },
+}
+
+/// What became of a message.
+#[derive(Debug, PartialEq, Eq)]
+enum Judgement {
+    /// It is in the batch.
+    Passed,
+    /// Nothing of it is.
+    Waits,
 }
 
 /// Rows, rejects and ranges that were not cut yet.
@@ -171,6 +152,11 @@ impl OpenBatch {
         }
     }
 
+    /// What it decodes by.
+    pub fn plan(&self) -> &Arc<StreamPlan> {
+        &self.plan
+    }
+
     /// True if there is nothing to commit.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
@@ -181,7 +167,8 @@ impl OpenBatch {
         self.charge.bytes()
     }
 
-    /// Judges a block of `run` and takes its rows, rejects and positions.
+    /// Judges a block of `run`, from message `from` on, and takes its rows, rejects and positions.
+    /// With `may_wait`, it stops before a message that holds an unknown field.
     ///
     /// # Errors
     /// The block does not follow on the batch's range of the partition, or encoding failed: the
@@ -190,22 +177,36 @@ impl OpenBatch {
         &mut self,
         run: &Arc<Run>,
         block: &RawBlock,
+        from: usize,
+        may_wait: bool,
         now: Micros,
         at: Tick,
-    ) -> Result<()> {
-        self.opened.get_or_insert(at);
+    ) -> Result<Taken> {
+        let before = from
+            .checked_sub(1)
+            .and_then(|last| block.messages.get(last));
+        let begin = before.map_or(block.from, |message| message.offset + 1);
         let RunRange {
-            mut range, last_ms, ..
-        } = self.take_range(run, block)?;
+            mut range,
+            mut last_ms,
+            ..
+        } = self.take_range(run, block, begin)?;
         self.provenance.begin(run);
-        for message in &block.messages {
+        let mut taken = Taken::All;
+        for (place, message) in block.messages.iter().enumerate().skip(from) {
+            if self.judge(run, block, message, &mut range, now, may_wait) == Judgement::Waits {
+                taken = Taken::Waits { at: place };
+                break;
+            }
             if message.offset > range.to {
                 range.holes += message.offset - range.to;
                 push_range(&mut range.hole_ranges, range.to, message.offset);
             }
-            self.judge(run, block, message, &mut range, now);
             range.read += 1;
             range.to = message.offset + 1;
+            if message.timestamp_ms >= 0 {
+                last_ms = Some(message.timestamp_ms);
+            }
             if self.columns.rows() >= CHUNK_ROWS
                 || self.rejects.rows() >= CHUNK_ROWS
                 || self.columns.rows() % 64 == 63 && self.chunk_memory() > CHUNK_BYTES
@@ -214,21 +215,25 @@ impl OpenBatch {
                 self.provenance.begin(run);
             }
         }
-        if block.to > range.to {
-            range.holes += block.to - range.to;
-            push_range(&mut range.hole_ranges, range.to, block.to);
-            range.to = block.to;
+        if taken == Taken::All {
+            if block.to > range.to {
+                range.holes += block.to - range.to;
+                push_range(&mut range.hole_ranges, range.to, block.to);
+                range.to = block.to;
+            }
+            self.source_bytes += block.arena.len() as u64;
         }
-        range.leader_epoch = block.leader_epoch.or(range.leader_epoch);
-        self.source_bytes += block.arena.len() as u64;
-        let newest_ms = block.messages.last().map(|m| m.timestamp_ms);
-        self.ranges.push(RunRange {
-            run: run.clone(),
-            range,
-            last_ms: newest_ms.filter(|ms| *ms >= 0).or(last_ms),
-        });
+        if range.to > range.from {
+            self.opened.get_or_insert(at);
+            range.leader_epoch = block.leader_epoch.or(range.leader_epoch);
+            self.ranges.push(RunRange {
+                run: run.clone(),
+                range,
+                last_ms,
+            });
+        }
         self.weigh();
-        Ok(())
+        Ok(taken)
     }
 
     /// The reason for which the batch has to be cut now, if there is one.
@@ -267,6 +272,7 @@ impl OpenBatch {
         let encoded: u64 =
             files.iter().map(|(_, f)| f.size).sum::<u64>() + rejects.as_ref().map_or(0, |f| f.size);
         let batch = EncodedBatch {
+            plan: self.plan.clone(),
             cut,
             ranges: std::mem::take(&mut self.ranges),
             data_files: files.len() as u64,
@@ -288,12 +294,12 @@ impl OpenBatch {
         *self = Self::new(self.plan.clone(), budget);
     }
 
-    fn take_range(&mut self, run: &Arc<Run>, block: &RawBlock) -> Result<RunRange> {
+    fn take_range(&mut self, run: &Arc<Run>, block: &RawBlock, begin: i64) -> Result<RunRange> {
         let at = self.ranges.iter().position(|r| Arc::ptr_eq(&r.run, run));
         let taken = match at {
             Some(at) => self.ranges.swap_remove(at),
             None => {
-                let mut range = RangeRecord::starting_point(&run.topic, &run.source, block.from);
+                let mut range = RangeRecord::starting_point(&run.topic, &run.source, begin);
                 range.topic_id.clone_from(&run.topic_id);
                 RunRange {
                     run: run.clone(),
@@ -302,10 +308,10 @@ impl OpenBatch {
                 }
             }
         };
-        if taken.range.to != block.from {
+        if taken.range.to != begin || block.from > begin {
             return Err(Error::internal(format!(
-                "a block of {} begins at {} where {} was expected",
-                run.source, block.from, taken.range.to
+                "a block of {} begins at {begin} where {} was expected",
+                run.source, taken.range.to
             )));
         }
         Ok(taken)
@@ -318,20 +324,28 @@ impl OpenBatch {
         message: &RawMessage,
         range: &mut RangeRecord,
         now: Micros,
-    ) {
+        may_wait: bool,
+    ) -> Judgement {
+        let value = message.value.map(|value| block.bytes(value));
+        if let Some(value) = value {
+            let rows = self.columns.rows();
+            self.decoder
+                .decode(value, &mut self.columns, &mut self.judged);
+            if may_wait && self.judged.met_unknown {
+                self.columns.roll_back(rows);
+                return Judgement::Waits;
+            }
+        }
         if message.timestamp_ms >= 0 {
             self.oldest_ms = Some(
                 self.oldest_ms
                     .map_or(message.timestamp_ms, |o| o.min(message.timestamp_ms)),
             );
         }
-        let Some(value) = message.value else {
+        let Some(value) = value else {
             skip(range, SkipCode::Tombstone, message.offset);
-            return;
+            return Judgement::Passed;
         };
-        let value = block.bytes(value);
-        self.decoder
-            .decode(value, &mut self.columns, &mut self.judged);
         for index in &self.judged.accepted {
             self.provenance.push(message.offset, *index, now);
         }
@@ -352,6 +366,7 @@ impl OpenBatch {
             *self.codes.entry(reject.fault.code).or_default() += 1;
             range.rejected += 1;
         }
+        Judgement::Passed
     }
 
     fn chunk_memory(&self) -> usize {

@@ -6,7 +6,6 @@ pub mod avro;
 pub mod columns;
 pub mod defaults;
 mod field;
-pub mod framing;
 pub mod json;
 pub mod scan;
 pub mod text;
@@ -24,6 +23,9 @@ pub struct Judged {
     pub rejects: Vec<ElementReject>,
     /// Why the message is no record.
     pub skipped: Option<SkipCode>,
+    /// True if the message holds a field that the schema does not have, be it rejected for it or the
+    /// field passed over: a newer version may know it.
+    pub met_unknown: bool,
 }
 
 impl Judged {
@@ -32,6 +34,7 @@ impl Judged {
         self.accepted.clear();
         self.rejects.clear();
         self.skipped = None;
+        self.met_unknown = false;
     }
 }
 

@@ -1,13 +1,28 @@
-//! What the stages of one stream share: how much is in flight, and which epoch counts.
+//! What the stages of one stream share: the plan in force, how much is in flight, and which epoch
+//! counts.
 //!
-//! Owns: the counters that make a stream wait without holding up the others.
+//! Owns: the counters that make a stream wait without holding up the others; that batches go to
+//! their commits in the order of their schema versions. Does not own: which version is in force
+//! (`evolution`).
+//!
+//! A lane takes the plan with each batch that it opens. Once a newer plan is there it cuts what it
+//! has open, and its next batch is of the newer one. A batch waits here while any lane has an older
+//! one open, since nothing of an older version lands behind a newer one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::pipeline::batch::{EncodedBatch, StreamPlan};
+use crate::clock::Tick;
+use crate::config::Stream;
+use crate::pipeline::batch::EncodedBatch;
+use crate::pipeline::plan::StreamPlan;
+
+#[cfg(test)]
+mod tests;
 
 /// Batches of a stream that are cut and not yet settled, beyond which its partitions pause.
 pub const MAX_IN_FLIGHT: usize = 4;
@@ -15,17 +30,34 @@ pub const MAX_IN_FLIGHT: usize = 4;
 /// One stream as its stages see it.
 #[derive(Debug)]
 pub struct Flow {
-    /// What is fixed.
-    pub plan: Arc<StreamPlan>,
+    /// The stream's place in the configuration.
+    pub index: usize,
+    /// Its settings; the version in force is in [`Flow::plan`].
+    pub stream: Arc<Stream>,
     epoch: AtomicU64,
     sent: AtomicU64,
-    /// Lanes that have a batch open.
-    open: AtomicUsize,
     /// Batches that were cut by their age.
     flushes: AtomicU64,
     settled: watch::Sender<u64>,
     landing: mpsc::Sender<CutBatch>,
     fenced: Notify,
+    versions: Mutex<Versions>,
+    /// When the last look for newer versions began, in microseconds; `u64::MAX` where there are none
+    /// to look for.
+    looked: AtomicU64,
+    look_wanted: Notify,
+    /// Lanes that wait for a look.
+    waiting: AtomicUsize,
+}
+
+/// The plan in force, and what is of an older one.
+#[derive(Debug)]
+struct Versions {
+    plan: Arc<StreamPlan>,
+    /// The version of each batch that a lane has open.
+    open: Vec<u32>,
+    /// Batches of a version that an open one is older than.
+    held_back: Vec<CutBatch>,
 }
 
 /// A batch on its way from a lane to the commit. Dropping it ends its being in flight.
@@ -41,6 +73,13 @@ pub struct CutBatch {
     pub in_flight: InFlight,
 }
 
+impl CutBatch {
+    /// The schema version of its rows.
+    pub fn version(&self) -> u32 {
+        self.batch.plan.version()
+    }
+}
+
 /// A batch that counts as in flight.
 #[derive(Debug)]
 pub struct InFlight(watch::Sender<u64>);
@@ -53,30 +92,76 @@ impl Drop for InFlight {
 
 /// A lane has a batch of the stream open.
 #[derive(Debug)]
-pub struct OpenMark(Arc<Flow>);
+pub struct OpenMark {
+    flow: Arc<Flow>,
+    version: u32,
+}
 
 impl Drop for OpenMark {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        let mut versions = self.flow.versions.lock();
+        let at = versions.open.iter().position(|v| *v == self.version);
+        if let Some(at) = at {
+            versions.open.swap_remove(at);
+        }
+        self.flow.release(&mut versions);
+    }
+}
+
+/// A lane waits for a look, until it is dropped.
+#[derive(Debug)]
+pub struct Waiting(Arc<Flow>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 impl Flow {
-    /// The flow of a stream, and where its cut batches come out.
-    pub fn new(plan: Arc<StreamPlan>) -> (Self, mpsc::Receiver<CutBatch>) {
+    /// The flow of the stream at `index`, and where its cut batches come out.
+    pub fn new(index: usize, plan: Arc<StreamPlan>) -> (Self, mpsc::Receiver<CutBatch>) {
         // The lanes stop taking blocks in at MAX_IN_FLIGHT; the rest is room for the last cuts.
         let (landing, batches) = mpsc::channel(MAX_IN_FLIGHT * 16);
         let flow = Self {
-            plan,
+            index,
+            stream: plan.stream.clone(),
             epoch: AtomicU64::new(1),
             sent: AtomicU64::new(0),
-            open: AtomicUsize::new(0),
             flushes: AtomicU64::new(0),
             settled: watch::Sender::new(0),
             landing,
             fenced: Notify::new(),
+            versions: Mutex::new(Versions {
+                plan,
+                open: Vec::new(),
+                held_back: Vec::new(),
+            }),
+            looked: AtomicU64::new(u64::MAX),
+            look_wanted: Notify::new(),
+            waiting: AtomicUsize::new(0),
         };
         (flow, batches)
+    }
+
+    /// The stream's name.
+    pub fn name(&self) -> &str {
+        &self.stream.name
+    }
+
+    /// The plan in force.
+    pub fn plan(&self) -> Arc<StreamPlan> {
+        self.versions.lock().plan.clone()
+    }
+
+    /// True if `plan` is the one in force.
+    pub fn is_in_force(&self, plan: &Arc<StreamPlan>) -> bool {
+        Arc::ptr_eq(&self.versions.lock().plan, plan)
+    }
+
+    /// Puts a plan in force, for the batches that are opened from now on.
+    pub fn take_up(&self, plan: Arc<StreamPlan>) {
+        self.versions.lock().plan = plan;
     }
 
     /// The epoch that counts.
@@ -101,10 +186,17 @@ impl Flow {
         sent - *self.settled.borrow() >= MAX_IN_FLIGHT as u64
     }
 
-    /// Marks that a lane has a batch open, until the mark is dropped.
-    pub fn open(self: &Arc<Self>) -> OpenMark {
-        self.open.fetch_add(1, Ordering::SeqCst);
-        OpenMark(self.clone())
+    /// Marks that a lane opens a batch, until the mark is dropped; the batch is of the plan that
+    /// comes with it.
+    pub fn open(self: &Arc<Self>) -> (Arc<StreamPlan>, OpenMark) {
+        let mut versions = self.versions.lock();
+        let plan = versions.plan.clone();
+        versions.open.push(plan.version());
+        let mark = OpenMark {
+            flow: self.clone(),
+            version: plan.version(),
+        };
+        (plan, mark)
     }
 
     /// The flushes so far. A lane whose open batch is older than the newest one takes part in it, so
@@ -118,18 +210,42 @@ impl Flow {
         self.flushes.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Sends a batch on to its commit; `false` if the commit stage is gone or backed up.
-    pub fn send(&self, epoch: u64, batch: EncodedBatch) -> bool {
+    /// Sends the batch that was open under `mark` on to its commit. Where the commit stage is gone
+    /// or backed up, the stream is fenced.
+    pub fn send(&self, mark: OpenMark, epoch: u64, batch: EncodedBatch) {
         self.sent.fetch_add(1, Ordering::SeqCst);
         let in_flight = InFlight(self.settled.clone());
-        self.landing
-            .try_send(CutBatch {
-                epoch,
-                batch,
-                has_siblings: self.open.load(Ordering::SeqCst) > 0,
-                in_flight,
-            })
-            .is_ok()
+        let mut versions = self.versions.lock();
+        let has_siblings = versions.open.len() > 1;
+        versions.held_back.push(CutBatch {
+            epoch,
+            batch,
+            has_siblings,
+            in_flight,
+        });
+        self.release(&mut versions);
+        drop(versions);
+        // What waited for this batch is sent behind it.
+        drop(mark);
+    }
+
+    /// Sends on what no open batch is older than, the oldest version first.
+    fn release(&self, versions: &mut Versions) {
+        let oldest = versions.open.iter().min().copied().unwrap_or(u32::MAX);
+        loop {
+            let waits = versions.held_back.iter().enumerate();
+            let next = waits.min_by_key(|(at, batch)| (batch.version(), *at));
+            let Some(at) = next
+                .filter(|(_, b)| b.version() <= oldest)
+                .map(|(at, _)| at)
+            else {
+                return;
+            };
+            let batch = versions.held_back.remove(at);
+            if self.landing.try_send(batch).is_err() {
+                self.fence();
+            }
+        }
     }
 
     /// Returns when everything that was sent before is settled or dropped; what is sent meanwhile is
@@ -139,5 +255,38 @@ impl Flow {
         let sent = self.sent.load(Ordering::SeqCst);
         // The sender lives in `self`, so waiting cannot fail.
         let _ = watcher.wait_for(|settled| *settled >= sent).await;
+    }
+
+    /// A look for newer versions that began at `began` has ended, and what it found is in force.
+    pub fn note_look(&self, began: Tick) {
+        let micros = u64::try_from(began.0.as_micros()).unwrap_or(u64::MAX - 1);
+        self.looked.store(micros, Ordering::SeqCst);
+    }
+
+    /// True if a version that was there at `seen` has been looked for: what a message of then holds
+    /// and the plan does not is unknown.
+    pub fn has_looked_since(&self, seen: Tick) -> bool {
+        Tick(Duration::from_micros(self.looked.load(Ordering::SeqCst))) > seen
+    }
+
+    /// Asks for a look.
+    pub fn want_look(&self) {
+        self.look_wanted.notify_one();
+    }
+
+    /// Returns after a [`Flow::want_look`]; several before one call count as one.
+    pub async fn look_wanted(&self) {
+        self.look_wanted.notified().await;
+    }
+
+    /// Marks that a lane waits for a look, so that nothing more is fetched meanwhile.
+    pub fn wait_for_look(self: &Arc<Self>) -> Waiting {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        Waiting(self.clone())
+    }
+
+    /// True while a lane waits for a look.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
     }
 }

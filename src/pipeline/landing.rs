@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::error::Kind;
 use crate::fail_point;
 use crate::lake::{LakeTable, ReadyBatch};
 use crate::metrics::Metrics;
@@ -19,8 +20,10 @@ use crate::model::id;
 use crate::model::ledger::{CommitRecord, Cut, RECORD_VERSION, RangeRecord, Role};
 use crate::pipeline::batch::RunRange;
 use crate::pipeline::commit::{Committer, Landing};
+use crate::pipeline::evolution::Evolution;
 use crate::pipeline::flow::{CutBatch, Flow};
 use crate::pipeline::partition::Run;
+use crate::pipeline::plan::StreamPlan;
 use crate::pipeline::status::StatusBoard;
 use crate::pipeline::upload::{Uploaded, Uploader};
 use crate::source::kafka::{Cluster, Control, TopicPartition};
@@ -62,6 +65,8 @@ pub struct LandingParts {
     pub uploader: Uploader,
     /// Who commits.
     pub committer: Arc<Committer>,
+    /// Which schema version is in force.
+    pub evolution: Arc<Evolution>,
     /// The consumer: to show the group's offsets, and to ask for topic ids.
     pub control: Control,
     /// The instance's name.
@@ -90,7 +95,7 @@ struct Landed {
 
 /// True if every lane of the stream cuts at the same time.
 fn is_flush(cut: Cut) -> bool {
-    matches!(cut, Cut::Age | Cut::Revoke | Cut::Shutdown)
+    matches!(cut, Cut::Age | Cut::Revoke | Cut::Schema | Cut::Shutdown)
 }
 
 /// Starts the two tasks of a stream's landing; they end when no lane can send batches any more.
@@ -107,10 +112,11 @@ pub fn spawn(parts: LandingParts, mut batches: mpsc::Receiver<CutBatch>) -> Join
             let files = std::mem::take(&mut cut.batch.files);
             let rejects = cut.batch.rejects.take();
             let (uploader, cluster) = (uploader.clone(), cluster.clone());
+            let plan = cut.batch.plan.clone();
             let runs: Vec<Arc<Run>> = cut.batch.ranges.iter().map(|r| r.run.clone()).collect();
             let upload = tokio::spawn(async move {
                 let (uploaded, is_same) = tokio::join!(
-                    uploader.upload(files, rejects),
+                    uploader.upload(&plan, files, rejects),
                     is_of_its_topics(&cluster, &runs)
                 );
                 uploaded.filter(|_| is_same)
@@ -166,7 +172,10 @@ impl LandingParts {
             while group.len() < MERGE_MAX
                 && let Some(other) = self.follower(&mut ready, &group).await
             {
-                if !other.upload.is_finished() && !is_flush(other.cut.batch.cut) {
+                let waits = !other.upload.is_finished() && !is_flush(other.cut.batch.cut);
+                // A commit is of one version.
+                let is_newer = group[0].cut.version() != other.cut.version();
+                if waits || is_newer {
                     next = Some(other);
                     break;
                 }
@@ -211,11 +220,12 @@ impl LandingParts {
         // A fence may have come while a later batch's upload was waited for.
         let epoch = self.flow.epoch();
         let group: Vec<Landed> = group.into_iter().filter(|l| l.cut.epoch == epoch).collect();
-        let Some(cut) = group.first().map(|l| l.cut.batch.cut) else {
+        let Some(first) = group.first().map(|l| &l.cut.batch) else {
             return;
         };
-        let (cuts, ready) = self.assemble(cut, group);
-        let stream = self.flow.plan.stream.name.as_str();
+        let (cut, plan) = (first.cut, first.plan.clone());
+        let (cuts, ready) = self.assemble(cut, &plan, group);
+        let stream = self.flow.name();
         let began = self.clock.tick();
         let landing = self.land_patiently(&ready).await;
         let seconds = self.clock.tick().since(began).as_secs_f64();
@@ -253,11 +263,12 @@ impl LandingParts {
             }
             Landing::SchemaBehind { table, .. } => {
                 count("fenced", 1);
-                tracing::error!(
+                tracing::info!(
                     stream,
                     table,
-                    "the table is at a newer schema version than this instance is configured with; give it that version and start again"
+                    "another instance brought a newer schema version into force; reading again with it from the table's positions"
                 );
+                self.evolution.catch_up(table).await;
                 self.flow.fence();
             }
             Landing::UploadAgain => {
@@ -271,6 +282,10 @@ impl LandingParts {
             Landing::GaveUp(error) => {
                 count("failed", 1);
                 tracing::error!(stream, %error, "batch not committed; its positions are read again");
+                if error.kind() == Kind::Refused {
+                    // The version itself may be what is refused.
+                    self.evolution.start().await;
+                }
                 self.flow.fence();
             }
         }
@@ -278,14 +293,19 @@ impl LandingParts {
 
     /// One commit for the batches of a group: the ranges of a partition that follow on each other
     /// are joined.
-    fn assemble(&self, cut: Cut, group: Vec<Landed>) -> (Vec<CutBatch>, ReadyBatch) {
+    fn assemble(
+        &self,
+        cut: Cut,
+        plan: &StreamPlan,
+        group: Vec<Landed>,
+    ) -> (Vec<CutBatch>, ReadyBatch) {
         let mut record = CommitRecord {
             version: RECORD_VERSION,
             role: Role::Data,
             batch: id::fresh(),
             instance: self.instance.clone(),
             cut: Some(cut),
-            schema: Some(self.flow.plan.stream.schema.version),
+            schema: Some(plan.version()),
             ranges: Vec::new(),
             rejects: Vec::new(),
             job: None,
@@ -309,12 +329,17 @@ impl LandingParts {
             files.extend(uploaded.files);
             cuts.push(cut);
         }
-        (cuts, ReadyBatch::new(record, files))
+        let mut ready = ReadyBatch::new(record, files);
+        // Rows of a column that the table lacks would be in the files and in no reader's sight.
+        if !ready.commit.files.is_empty() {
+            ready.commit.schema = Some(plan.table.schema.clone());
+        }
+        (cuts, ready)
     }
 
     /// Lands the batch, and says so where it takes long.
     async fn land_patiently(&self, ready: &ReadyBatch) -> Landing {
-        let stream = self.flow.plan.stream.name.as_str();
+        let stream = self.flow.name();
         let landing = self.committer.land(ready);
         tokio::pin!(landing);
         if let Some(landing) = self.clock.timeout(PATIENCE, &mut landing).await {

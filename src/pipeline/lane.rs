@@ -3,8 +3,9 @@
 //! Owns: the open batches of the partitions that belong to it, and when they are cut.
 //! Does not own: what becomes of a cut batch (`landing`).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,9 +15,9 @@ use crate::clock::{Clock, Tick};
 use crate::error::{Error, Result};
 use crate::model::ledger::Cut;
 use crate::model::raw::RawBlock;
-use crate::pipeline::batch::OpenBatch;
+use crate::pipeline::batch::{OpenBatch, Taken};
 use crate::pipeline::budget::{Budget, Charge, Stage};
-use crate::pipeline::flow::{Flow, OpenMark};
+use crate::pipeline::flow::{Flow, OpenMark, Waiting};
 use crate::pipeline::partition::Run;
 use crate::source::kafka::{BlockSink, TopicPartition};
 
@@ -26,12 +27,20 @@ const QUEUE_BLOCKS: usize = 64;
 /// How often ages and the budget are looked at when nothing arrives.
 const TICK: Duration = Duration::from_millis(50);
 
+/// A block on its way through the lane.
+struct Queued {
+    run: Arc<Run>,
+    block: RawBlock,
+    /// The first message that was not judged yet.
+    from: usize,
+    /// When it was there, fetched.
+    seen: Tick,
+    /// Held until it is judged.
+    _charge: Charge,
+}
+
 enum Order {
-    Block {
-        run: Arc<Run>,
-        block: RawBlock,
-        charge: Charge,
-    },
+    Block(Queued),
     Cut {
         stream: usize,
         cut: Cut,
@@ -44,6 +53,7 @@ enum Order {
 pub struct Lane {
     orders: SyncSender<Order>,
     budget: Budget,
+    clock: Clock,
 }
 
 /// Where the blocks of one reading of a partition go.
@@ -65,16 +75,22 @@ impl Lane {
         let (orders, queue) = sync_channel(QUEUE_BLOCKS);
         let mut worker = Worker {
             open: flows.iter().map(|_| None).collect(),
+            parked: flows.iter().map(|_| None).collect(),
             flows,
             budget: budget.clone(),
             looked: clock.tick(),
-            clock,
+            clock: clock.clone(),
         };
         let handle = std::thread::Builder::new()
             .name(name)
             .spawn(move || worker.work(&queue))
             .map_err(|e| Error::internal("could not start a lane's thread").because(e))?;
-        Ok((Lane { orders, budget }, handle))
+        let lane = Lane {
+            orders,
+            budget,
+            clock,
+        };
+        Ok((lane, handle))
     }
 
     /// Cuts the open batch of `stream`; returns when it is on its way to its commit.
@@ -102,7 +118,7 @@ impl Lane {
 
 impl BlockSink for Inlet {
     fn has_room(&self) -> bool {
-        !self.flow.is_full() && !self.lane.budget.is_full()
+        !self.flow.is_full() && !self.flow.is_waiting() && !self.lane.budget.is_full()
     }
 
     fn offer(
@@ -117,17 +133,18 @@ impl BlockSink for Inlet {
         if !self.has_room() {
             return Err(block);
         }
-        let charge = self.lane.budget.charge(Stage::Queue, block.memory() as u64);
-        let order = Order::Block {
+        let queued = Queued {
             run: self.run.clone(),
+            _charge: self.lane.budget.charge(Stage::Queue, block.memory() as u64),
             block,
-            charge,
+            from: 0,
+            seen: self.lane.clock.tick(),
         };
-        match self.lane.orders.try_send(order) {
+        match self.lane.orders.try_send(Order::Block(queued)) {
             Ok(()) => Ok(()),
             Err(
-                std::sync::mpsc::TrySendError::Full(Order::Block { block, .. })
-                | std::sync::mpsc::TrySendError::Disconnected(Order::Block { block, .. }),
+                TrySendError::Full(Order::Block(Queued { block, .. }))
+                | TrySendError::Disconnected(Order::Block(Queued { block, .. })),
             ) => Err(block),
             Err(_) => Ok(()),
         }
@@ -137,6 +154,7 @@ impl BlockSink for Inlet {
 struct Worker {
     flows: Vec<Arc<Flow>>,
     open: Vec<Option<Open>>,
+    parked: Vec<Option<Parked>>,
     budget: Budget,
     clock: Clock,
     /// When all ages were looked at.
@@ -160,16 +178,18 @@ impl Open {
     }
 }
 
+/// Blocks of a stream, the first of which holds a field that its plan does not have: they go on in
+/// their order once newer versions were looked for.
+struct Parked {
+    blocks: VecDeque<Queued>,
+    _waiting: Waiting,
+}
+
 impl Worker {
     fn work(&mut self, queue: &Receiver<Order>) {
         loop {
             match queue.recv_timeout(TICK) {
-                Ok(Order::Block { run, block, charge }) => {
-                    self.append(&run, &block);
-                    drop(block);
-                    drop(charge);
-                    self.cut_due(run.stream);
-                }
+                Ok(Order::Block(queued)) => self.take(queued),
                 Ok(Order::Cut { stream, cut, done }) => {
                     self.cut(stream, cut);
                     // Nobody waits any more: that is theirs to know.
@@ -184,6 +204,7 @@ impl Worker {
             if now.since(self.looked) >= TICK {
                 self.looked = now;
                 for stream in 0..self.flows.len() {
+                    self.resume(stream);
                     self.cut_due(stream);
                 }
             }
@@ -193,40 +214,120 @@ impl Worker {
         }
     }
 
-    fn append(&mut self, run: &Arc<Run>, block: &RawBlock) {
-        let flow = &self.flows[run.stream];
-        if run.is_closed() || run.epoch != flow.epoch() {
+    /// Judges a block, or lets it wait behind those of its stream that wait.
+    fn take(&mut self, mut queued: Queued) {
+        let stream = queued.run.stream;
+        if let Some(parked) = &mut self.parked[stream] {
+            parked.blocks.push_back(queued);
             return;
         }
-        let open = self.open[run.stream].get_or_insert_with(|| Open {
-            epoch: run.epoch,
-            batch: OpenBatch::new(flow.plan.clone(), &self.budget),
-            mark: None,
-            flushes: 0,
-        });
+        if let Taken::Waits { at } = self.append(&queued) {
+            queued.from = at;
+            let flow = &self.flows[stream];
+            flow.want_look();
+            self.parked[stream] = Some(Parked {
+                blocks: [queued].into(),
+                _waiting: flow.wait_for_look(),
+            });
+        }
+        self.cut_due(stream);
+    }
+
+    /// Goes on with blocks that wait, once they need not.
+    fn resume(&mut self, stream: usize) {
+        let Some(mut parked) = self.parked[stream].take() else {
+            return;
+        };
+        let flow = self.flows[stream].clone();
+        while let Some(queued) = parked.blocks.front_mut() {
+            let is_over = queued.run.is_closed() || queued.run.epoch != flow.epoch();
+            if !is_over && !flow.has_looked_since(queued.seen) {
+                flow.want_look();
+                self.parked[stream] = Some(parked);
+                return;
+            }
+            match self.append(queued) {
+                Taken::All => drop(parked.blocks.pop_front()),
+                Taken::Waits { at } => queued.from = at,
+            }
+            self.cut_due(stream);
+        }
+    }
+
+    fn append(&mut self, queued: &Queued) -> Taken {
+        let Queued { run, block, .. } = queued;
+        let flow = &self.flows[run.stream];
+        if run.is_closed() || run.epoch != flow.epoch() {
+            return Taken::All;
+        }
+        self.make_ready(run);
+        let flow = &self.flows[run.stream];
+        let Some(open) = &mut self.open[run.stream] else {
+            return Taken::All;
+        };
         if let Some(first) = block.messages.first() {
             run.saw(first.timestamp_ms);
         }
-        if open.epoch != run.epoch {
-            open.clear(&self.budget);
-            open.epoch = run.epoch;
-        }
-        if open.mark.is_none() {
-            open.mark = Some(flow.open());
-            open.flushes = flow.flushes();
-        }
-        if let Err(error) = open
+        let may_wait = !flow.has_looked_since(queued.seen);
+        let (now, at) = (self.clock.now(), self.clock.tick());
+        let taken = open
             .batch
-            .append(run, block, self.clock.now(), self.clock.tick())
-        {
-            let stream = &flow.plan.stream.name;
-            tracing::error!(%stream, %error, "dropping an open batch; its partitions are read again");
-            open.clear(&self.budget);
-            flow.fence();
+            .append(run, block, queued.from, may_wait, now, at);
+        match taken {
+            Ok(taken) => {
+                if open.batch.is_empty() {
+                    open.mark = None;
+                }
+                taken
+            }
+            Err(error) => {
+                let stream = flow.name();
+                tracing::error!(%stream, %error, "dropping an open batch; its partitions are read again");
+                open.clear(&self.budget);
+                flow.fence();
+                Taken::All
+            }
+        }
+    }
+
+    /// Sees to it that the stream has a batch open, of the run's epoch and of the plan in force.
+    fn make_ready(&mut self, run: &Run) {
+        self.cut_older(run.stream);
+        let flow = &self.flows[run.stream];
+        let open = &mut self.open[run.stream];
+        if open.as_ref().is_some_and(|open| open.epoch != run.epoch) {
+            *open = None;
+        }
+        if open.as_ref().is_some_and(|open| open.mark.is_some()) {
+            return;
+        }
+        let (plan, mark) = flow.open();
+        let batch = match open.take() {
+            // With its buffers.
+            Some(open) if Arc::ptr_eq(open.batch.plan(), &plan) => open.batch,
+            _ => OpenBatch::new(plan, &self.budget),
+        };
+        *open = Some(Open {
+            epoch: run.epoch,
+            batch,
+            mark: Some(mark),
+            flushes: flow.flushes(),
+        });
+    }
+
+    /// Cuts a batch of an older plan than the one in force, also where the stream is full: what
+    /// other lanes have cut of the newer one waits for it.
+    fn cut_older(&mut self, stream: usize) {
+        let older = self.open[stream].as_ref().is_some_and(|open| {
+            open.mark.is_some() && !self.flows[stream].is_in_force(open.batch.plan())
+        });
+        if older {
+            self.cut(stream, Cut::Schema);
         }
     }
 
     fn cut_due(&mut self, stream: usize) {
+        self.cut_older(stream);
         let Some(open) = &self.open[stream] else {
             return;
         };
@@ -253,26 +354,23 @@ impl Worker {
             self.open[stream] = None;
             return;
         }
-        if open.batch.is_empty() {
+        let Some(mark) = open.mark.take() else {
             return;
-        }
-        let epoch = open.epoch;
-        open.mark = None;
+        };
         match open.batch.cut(cut, &self.budget) {
-            Ok(batch) => {
-                if !flow.send(epoch, batch) {
-                    flow.fence();
-                }
-            }
+            Ok(batch) => flow.send(mark, open.epoch, batch),
             Err(error) => {
-                let stream = &flow.plan.stream.name;
+                let stream = flow.name();
                 tracing::error!(%stream, %error, "dropping an open batch; its partitions are read again");
                 open.clear(&self.budget);
                 flow.fence();
             }
         }
-        // An idle stream keeps no buffers.
-        if matches!(cut, Cut::Age | Cut::Memory | Cut::Revoke | Cut::Shutdown) {
+        // An idle stream keeps no buffers, and a newer plan has other ones.
+        if matches!(
+            cut,
+            Cut::Age | Cut::Memory | Cut::Revoke | Cut::Schema | Cut::Shutdown
+        ) {
             self.open[stream] = None;
         }
     }

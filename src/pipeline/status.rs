@@ -8,6 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::config::schemas::Refused;
 use crate::source::kafka::TopicPartition;
 use crate::store::Watch;
 
@@ -55,6 +56,18 @@ pub struct PartitionStatus {
     pub end: Option<i64>,
 }
 
+/// Which schema version a stream is at.
+#[derive(Debug, Clone, Serialize)]
+pub struct SchemaStatus {
+    /// The subject.
+    pub subject: String,
+    /// The version that batches are decoded with.
+    pub version: u32,
+    /// A newer one that is not taken up, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+}
+
 /// A picture of the board.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Status {
@@ -64,6 +77,8 @@ pub struct Status {
     pub lake_down: Option<String>,
     /// Why a stream as a whole does not run, by stream.
     pub held: BTreeMap<String, String>,
+    /// Schema versions by stream.
+    pub schemas: BTreeMap<String, SchemaStatus>,
     /// Partitions by stream.
     pub streams: BTreeMap<String, Vec<PartitionStatus>>,
 }
@@ -73,6 +88,7 @@ struct Board {
     broker_down: Option<String>,
     lake: Option<Watch>,
     held: BTreeMap<String, String>,
+    schemas: BTreeMap<String, SchemaStatus>,
     streams: BTreeMap<String, BTreeMap<TopicPartition, PartitionStatus>>,
 }
 
@@ -92,6 +108,18 @@ impl StatusBoard {
         match reason {
             Some(reason) => drop(board.held.insert(stream.to_owned(), reason)),
             None => drop(board.held.remove(stream)),
+        }
+    }
+
+    /// Which schema version the stream is at.
+    pub fn set_schema(&self, stream: &str, schema: SchemaStatus) {
+        self.0.lock().schemas.insert(stream.to_owned(), schema);
+    }
+
+    /// The newer version that is refused, if one is.
+    pub fn set_refused(&self, stream: &str, refused: Option<Refused>) {
+        if let Some(schema) = self.0.lock().schemas.get_mut(stream) {
+            schema.refused = refused;
         }
     }
 
@@ -156,6 +184,7 @@ impl StatusBoard {
             broker_down: board.broker_down.clone(),
             lake_down: board.lake.as_ref().and_then(Watch::trouble),
             held: board.held.clone(),
+            schemas: board.schemas.clone(),
             streams: board
                 .streams
                 .iter()

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
 use futures::StreamExt;
 
 use crate::clock::Clock;
@@ -15,6 +14,7 @@ use crate::model::id;
 use crate::model::ledger::RejectsFile;
 use crate::pipeline::file::EncodedFile;
 use crate::pipeline::partition_values::PartitionValues;
+use crate::pipeline::plan::StreamPlan;
 use crate::pipeline::status::StatusBoard;
 use crate::shutdown::{Phase, Shutdown};
 use crate::store::Store;
@@ -32,10 +32,6 @@ pub struct Uploader {
     pub store: Store,
     /// The stream.
     pub stream: String,
-    /// Partition columns, in order.
-    pub partition_columns: Vec<String>,
-    /// The DLO's columns, for statistics.
-    pub schema: SchemaRef,
     /// Clock.
     pub clock: Clock,
     /// The stop.
@@ -54,15 +50,16 @@ pub struct Uploaded {
 }
 
 impl Uploader {
-    /// Uploads a batch's files; `None` if the stop was abandoned first.
+    /// Uploads a batch's files, which `plan` made; `None` if the stop was abandoned first.
     pub async fn upload(
         &self,
+        plan: &StreamPlan,
         files: Vec<(PartitionValues, EncodedFile)>,
         rejects: Option<EncodedFile>,
     ) -> Option<Uploaded> {
         fail_point::pass("before_upload");
         let data = futures::stream::iter(files)
-            .map(|(values, file)| self.put_data(values, file))
+            .map(|(values, file)| self.put_data(plan, values, file))
             .buffered(SIDE_BY_SIDE);
         let data: Vec<Option<DataFile>> = data.collect().await;
         let mut uploaded = Uploaded {
@@ -82,9 +79,14 @@ impl Uploader {
         Some(uploaded)
     }
 
-    async fn put_data(&self, values: PartitionValues, file: EncodedFile) -> Option<DataFile> {
-        let values: Vec<(String, Option<String>)> =
-            self.partition_columns.iter().cloned().zip(values).collect();
+    async fn put_data(
+        &self,
+        plan: &StreamPlan,
+        values: PartitionValues,
+        file: EncodedFile,
+    ) -> Option<DataFile> {
+        let columns = plan.table.partition_columns.iter().cloned();
+        let values: Vec<(String, Option<String>)> = columns.zip(values).collect();
         let path = layout::data_file(&values, id::fresh());
         let whole = format!("{}/{path}", layout::data_table(&self.stream));
         self.put(&whole, &file).await?;
@@ -93,7 +95,7 @@ impl Uploader {
             size: file.size,
             rows: file.rows,
             partition_values: values,
-            stats: stats::from_parquet(&file.metadata, &self.schema),
+            stats: stats::from_parquet(&file.metadata, &plan.table.schema),
             modified_ms: self.clock.now().0 / 1000,
         })
     }

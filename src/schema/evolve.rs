@@ -1,6 +1,7 @@
 //! Whether a table that was made for one schema can follow another.
 //!
-//! Owns: what a table's columns can become: columns are added, and a required one becomes nullable.
+//! Owns: what a table's columns can become: columns are added, and a required one becomes nullable
+//! where a version lets it be null.
 //! Does not own: doing it (`lake`), and whether old data can be read (`schema::compat`).
 
 use arrow::datatypes::{DataType, Field, Fields};
@@ -10,6 +11,13 @@ use crate::schema::names;
 /// Why a table of the columns `have` cannot take rows of the columns `want`: a sentence for each
 /// column. Empty if it can.
 pub fn refusals(have: &Fields, want: &Fields) -> Vec<String> {
+    let mut refusals = changed(have, want);
+    refusals.extend(removed(have, want));
+    refusals
+}
+
+/// Columns that would become other ones: those that no version between could mend.
+pub fn changed(have: &Fields, want: &Fields) -> Vec<String> {
     want.iter()
         .filter_map(|field| {
             let name = field.name();
@@ -23,6 +31,21 @@ pub fn refusals(have: &Fields, want: &Fields) -> Vec<String> {
             ))
         })
         .collect()
+}
+
+/// Required columns that would not be written any more. A version that lets one be null makes it
+/// nullable, and a later one may leave it out.
+fn removed<'a>(have: &'a Fields, want: &'a Fields) -> impl Iterator<Item = String> + 'a {
+    let is_written = |name: &str| want.iter().any(|f| f.name().eq_ignore_ascii_case(name));
+    let removed = have
+        .iter()
+        .filter(move |there| !there.is_nullable() && !is_written(there.name()));
+    removed.map(|there| {
+        format!(
+            "{}: is required there and would not be written any more; let it be null in one version before a later one leaves it out",
+            there.name()
+        )
+    })
 }
 
 fn changes(have: &Field, want: &Field) -> Option<String> {

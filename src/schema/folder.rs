@@ -5,6 +5,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::schema::versions::Found;
 use crate::schema::{Schema, parse};
 
 /// What is wrong with a file of the folder.
@@ -28,47 +29,80 @@ impl fmt::Display for Fault {
 /// Everything that is wrong with any of the files.
 pub fn versions(dir: &Path, subject: &str, nanos_as_long: bool) -> Result<Vec<Schema>, Vec<Fault>> {
     let folder = dir.join(subject);
-    let fault = |path: &Path, message: String| Fault {
-        path: path.to_path_buf(),
-        message,
-    };
-    let files = files(&folder).map_err(|e| vec![fault(&folder, format!("cannot be read: {e}"))])?;
-    let mut faults = Vec::new();
+    let (files, mut faults) = files(&folder).map_err(|fault| vec![fault])?;
     let mut schemas = Vec::new();
-    for path in files {
-        let Some(version) = version(&path) else {
-            let message = "the file's name must be a version from 1, as in 1.avsc".to_owned();
-            faults.push(fault(&path, message));
-            continue;
-        };
-        let parsed = std::fs::read_to_string(&path)
-            .map_err(|e| vec![format!("cannot be read: {e}")])
-            .and_then(|text| parse::parse(subject, version, &text, nanos_as_long));
-        match parsed {
+    for (version, path) in files {
+        match read(&path, subject, version, nanos_as_long) {
             Ok(schema) => schemas.push(schema),
-            Err(messages) => faults.extend(messages.into_iter().map(|m| fault(&path, m))),
+            Err(found) => faults.extend(found),
         }
     }
     if schemas.is_empty() && faults.is_empty() {
-        faults.push(fault(&folder, "holds no version; write 1.avsc".to_owned()));
+        faults.push(fault(&folder, "holds no version; write 1.avsc"));
     }
-    schemas.sort_by_key(|s| s.version);
     match faults.is_empty() {
         true => Ok(schemas),
         false => Err(faults),
     }
 }
 
-fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "avsc") {
-            files.push(path);
+/// The same while it changes: each version by itself, be it whole or not. A file that is being
+/// written is no whole record until its last brace, and so no version.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn found(dir: &Path, subject: &str, nanos_as_long: bool) -> Result<Vec<Found>, Fault> {
+    let (files, _) = files(&dir.join(subject))?;
+    let found = files.into_iter().map(|(version, path)| Found {
+        version,
+        schema: read(&path, subject, version, nanos_as_long)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect()),
+    });
+    Ok(found.collect())
+}
+
+fn fault(path: &Path, message: impl Into<String>) -> Fault {
+    Fault {
+        path: path.to_path_buf(),
+        message: message.into(),
+    }
+}
+
+fn read(
+    path: &Path,
+    subject: &str,
+    version: u32,
+    nanos_as_long: bool,
+) -> Result<Schema, Vec<Fault>> {
+    std::fs::read_to_string(path)
+        .map_err(|e| vec![format!("cannot be read: {e}")])
+        .and_then(|text| parse::parse(subject, version, &text, nanos_as_long))
+        .map_err(|messages| messages.into_iter().map(|m| fault(path, m)).collect())
+}
+
+/// Versions and their files.
+type Files = Vec<(u32, PathBuf)>;
+
+/// The files by version, ascending, and what is wrong with the names of others.
+fn files(folder: &Path) -> Result<(Files, Vec<Fault>), Fault> {
+    let unread = |e: std::io::Error| fault(folder, format!("cannot be read: {e}"));
+    let (mut files, mut faults) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(folder).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        if path.extension().is_none_or(|e| e != "avsc") {
+            continue;
+        }
+        match version(&path) {
+            Some(version) => files.push((version, path)),
+            None => faults.push(fault(
+                &path,
+                "the file's name must be a version from 1, as in 1.avsc",
+            )),
         }
     }
     files.sort();
-    Ok(files)
+    faults.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok((files, faults))
 }
 
 /// The version that a file's name says: digits without a leading zero.

@@ -11,12 +11,12 @@ use crate::running::Running;
 use crate::table;
 use crate::weir::Folder;
 
-fn schema(fields: &str) -> String {
+pub(crate) fn schema(fields: &str) -> String {
     format!(r#"{{"type": "record", "name": "E", "fields": [{fields}]}}"#)
 }
 
 /// Name and nullability of the columns that the newest `metaData` of the log says.
-fn columns(folder: &Folder) -> BTreeMap<String, bool> {
+pub(crate) fn columns(folder: &Folder) -> BTreeMap<String, bool> {
     let actions = table::actions(&folder.path("lake/events__dll"));
     let newest = actions.iter().rfind(|a| a["metaData"].is_object()).unwrap();
     let text = newest["metaData"]["schemaString"].as_str().unwrap();
@@ -50,15 +50,20 @@ fn columns_are_added_and_relaxed_with_the_first_rows_of_a_version() {
     let required = ["a", "b", "c"].map(|name| (name.to_owned(), false));
     assert_eq!(columns(&folder), BTreeMap::from(required));
 
-    // b may be null, c is gone, d has a default
+    // b and c may be null, d has a default
     let two = r#"{"name": "a", "type": "int"}, {"name": "b", "type": ["null", "int"]},
-        {"name": "d", "type": "string", "default": "none"}"#;
+        {"name": "c", "type": ["null", "int"]}, {"name": "d", "type": "string", "default": "none"}"#;
     folder.write("schemas/events/2.avsc", &schema(two));
     let (code, out, err) = folder.run(&["schema", "check"]);
     assert_eq!(code, 0, "{out}{err}");
     run(r#"{"a": 2}"#, 2);
     let followed = [("a", false), ("b", true), ("c", true), ("d", true)];
     let followed = followed.map(|(name, nullable)| (name.to_owned(), nullable));
+    assert_eq!(columns(&folder), BTreeMap::from(followed.clone()));
+    // c may be left out now that it need not be there
+    let three = two.replace(r#"{"name": "c", "type": ["null", "int"]}, "#, "");
+    folder.write("schemas/events/3.avsc", &schema(&three));
+    run(r#"{"a": 3, "d": "some"}"#, 3);
     assert_eq!(columns(&folder), BTreeMap::from(followed));
 
     let mut rows = BTreeMap::new();
@@ -79,6 +84,7 @@ fn columns_are_added_and_relaxed_with_the_first_rows_of_a_version() {
     let want = [
         (Some(1), (Some(1), Some(1), None)),
         (Some(2), (None, None, Some("none".to_owned()))),
+        (Some(3), (None, None, Some("some".to_owned()))),
     ];
     assert_eq!(rows, BTreeMap::from(want));
     let (code, out, err) = folder.run(&["verify"]);

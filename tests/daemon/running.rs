@@ -94,10 +94,17 @@ impl Running {
 
     /// Asks it to stop, and waits until it has.
     pub(crate) fn stop(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        let sent = std::process::Command::new("kill").arg(pid).status();
-        assert!(sent.unwrap().success());
+        self.signal("-TERM");
         self.ended()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args([signal, &pid])
+            .status();
+        assert!(sent.unwrap().success());
     }
 
     /// Waits until it has ended by itself.

@@ -48,6 +48,20 @@ impl Folder {
         folder
     }
 
+    /// Another instance's configuration: the same, with schemas of its own.
+    pub(crate) fn beside(&self) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        let mut files = vec!["weir.toml".to_owned()];
+        for entry in std::fs::read_dir(self.path("streams")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            files.push(format!("streams/{name}"));
+        }
+        for file in files {
+            folder.write(&file, &self.read(&file).replace("weir-0", "weir-1"));
+        }
+        folder
+    }
+
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.0.path().join(path)
     }

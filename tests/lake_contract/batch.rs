@@ -102,10 +102,9 @@ pub fn record(ranges: Vec<RangeRecord>, rejects: Vec<RejectsFile>) -> CommitReco
 /// A commit of these ranges.
 pub fn commit(ranges: Vec<RangeRecord>, files: Vec<DataFile>, rejects: Vec<RejectsFile>) -> Commit {
     let ends = ranges.iter();
+    let ends = ends.map(|r| (r.source_partition().app_id(), r.to));
     Commit {
-        positions: ends
-            .map(|r| (r.source_partition().app_id(), r.to))
-            .collect(),
+        positions: ends.chain([("weir:schema".to_owned(), 1)]).collect(),
         record: record(ranges, rejects),
         files,
         schema: None,

@@ -206,9 +206,17 @@ pub async fn a_nullable_column_is_added_with_the_next_rows_and_others_are_refuse
     open(store).await.unwrap();
     let opened =
         async |spec: TableSpec| DeltaTable::open_or_create(store, STREAM, "test", spec).await;
+    let table = open(store).await.unwrap();
     let recased = spec_with(vec![Field::new("N", DataType::Utf8, false)]);
-    let error = opened(recased).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Refused, "{error}");
+    let refusals = table.admit(&recased.schema).await.unwrap();
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    let mut raised = bare(0, 10);
+    raised.schema = Some(recased.schema);
+    let answer = table.try_commit(1, &raised).await;
+    assert!(
+        matches!(&answer, Answer::Unknown(error) if error.kind() == Kind::Refused),
+        "{answer:?}"
+    );
     let partitioned = TableSpec {
         partition_columns: vec!["_weir_partition".to_owned()],
         ..spec()
@@ -217,8 +225,9 @@ pub async fn a_nullable_column_is_added_with_the_next_rows_and_others_are_refuse
     assert!(error.to_string().contains("partitioned by"), "{error}");
 
     let wider = spec_with(vec![Field::new("later", DataType::Utf8, true)]);
-    let table = opened(wider).await.unwrap();
-    let rows = batch::batch(store, &[(0, 0, 10)]).await.unwrap().commit;
+    assert_eq!(table.admit(&wider.schema).await.unwrap(), [""; 0]);
+    let mut rows = batch::batch(store, &[(0, 0, 10)]).await.unwrap().commit;
+    rows.schema = Some(wider.schema);
     put(&table, 1, &rows).await;
     let text = store.objects().get(&log_path(1)).await.unwrap();
     let text = String::from_utf8(text.bytes().await.unwrap().to_vec()).unwrap();
@@ -365,14 +374,15 @@ pub async fn a_local_time_is_added_to_a_table_that_had_none(store: &Store) {
     put(&older, 1, &bare(0, 10)).await;
     let local = DataType::Timestamp(TimeUnit::Microsecond, None);
     let wider = spec_with(vec![Field::new("at", local, true)]);
-    let table = DeltaTable::open_or_create(store, STREAM, "test", wider).await;
-    let table = table.unwrap();
+    let table = open(store).await.unwrap();
+    assert_eq!(table.admit(&wider.schema).await.unwrap(), [""; 0]);
     assert_eq!(
         table.view().await.unwrap().version,
         2,
         "the feature is a commit"
     );
-    let rows = batch::batch(store, &[(0, 10, 20)]).await.unwrap().commit;
+    let mut rows = batch::batch(store, &[(0, 10, 20)]).await.unwrap().commit;
+    rows.schema = Some(wider.schema);
     put(&table, 3, &rows).await;
     put(&older, 4, &bare(20, 30)).await;
     let state = TableState::load(store, &layout::data_table(STREAM), None).await;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use rand::Rng;
@@ -127,6 +128,10 @@ impl LakeTable for SimTable {
 
     async fn traces(&self, _: &[SourcePartition], _: bool) -> Result<Traces> {
         Ok(Traces::default())
+    }
+
+    async fn admit(&self, _: &SchemaRef) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     async fn publish_schema(&self, version: u32, _text: &str) -> Result<()> {

@@ -462,10 +462,11 @@ fn each_level_compares_what_it_says() {
         |fields: &str| SCHEMA.replacen("\"fields\": [", &format!("\"fields\": [{fields}"), 1);
     let required = with(r#"{"name":"more","type":"int"},"#);
     let defaulted = with(r#"{"name":"more","type":"int","default":0},"#);
+    let optional = with(r#"{"name":"more","type":["null","int"],"default":null},"#);
     assert_ne!(required, SCHEMA);
     // versions 1, 2 and 3, and the levels that refuse them
     let cases: [([&str; 3], &[&str]); 4] = [
-        ([SCHEMA, &defaulted, SCHEMA], &[]),
+        ([SCHEMA, &optional, SCHEMA], &[]),
         (
             [SCHEMA, &required, &required],
             &["BACKWARD", "BACKWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"],

@@ -1,12 +1,12 @@
 //! Opening the two tables of a stream, or creating what is missing.
 //!
-//! Owns: what a new table is, and whether one that is there fits. Does not own: columns that are
-//! added later (`delta::put`).
+//! Owns: what a new table is, and whether one that is there fits a stream and its columns. Does not
+//! own: the columns that are added (`delta::put`).
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use arrow::datatypes::Schema as ArrowSchema;
+use arrow::datatypes::{Schema as ArrowSchema, SchemaRef};
 use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_conversion::{TryFromArrow, TryIntoArrow};
 use delta_kernel::expressions::ColumnName;
@@ -51,17 +51,23 @@ impl DeltaTable {
         let there = blocking(move || Ok(load(engine.as_ref(), &url)));
         match there.await? {
             Ok(snapshot) => {
-                compare(&snapshot, &name, spec)?;
+                is_weirs(&snapshot, &name, spec)?;
+                let refusals = refusals(&snapshot, &spec.schema)?;
+                if !refusals.is_empty() {
+                    return Err(does_not_follow(&name, &refusals));
+                }
                 Ok(Some(snapshot.version()))
             }
             Err(e) => Err(kernel_error("load the table", e)),
         }
     }
 
-    /// Opens the two tables of `stream`, or creates what is missing.
+    /// Opens the two tables of `stream`, or creates what is missing. Whether one that is there can
+    /// take rows of `spec` is for [`LakeTable::admit`].
     ///
     /// # Errors
-    /// The store cannot be reached, or a table exists whose columns do not fit `spec`.
+    /// The store cannot be reached, or a table exists that is not weir's or is partitioned by other
+    /// columns.
     pub async fn open_or_create(
         store: &Store,
         stream: &str,
@@ -78,7 +84,6 @@ impl DeltaTable {
             store,
             engine: &engine,
             root: &root,
-            instance,
         };
         let table = Self {
             data: opening.open(layout::data_table(stream), &spec).await?,
@@ -87,7 +92,6 @@ impl DeltaTable {
                 .await?,
             stream: stream.to_owned(),
             instance: instance.to_owned(),
-            columns: spec.schema,
             followed: AtomicU64::new(0),
             cadence: Cadence::default(),
             upkeep: tokio::sync::Mutex::new(()),
@@ -97,6 +101,36 @@ impl DeltaTable {
             tracing::warn!(stream, %error, "the rejects table trails; it follows at the next commit");
         }
         Ok(table)
+    }
+}
+
+impl DeltaTable {
+    /// See [`LakeTable::admit`].
+    pub(super) async fn make_room(&self, columns: &SchemaRef) -> Result<Vec<String>> {
+        let Side {
+            objects,
+            engine,
+            name,
+            root,
+            ..
+        } = &self.data;
+        let mut snapshot = newest_snapshot(objects, engine, root, name).await?;
+        let refusals = refusals(&snapshot, columns)?;
+        if !refusals.is_empty() {
+            return Ok(refusals);
+        }
+        let mut tries = 0;
+        while features::lacks(&snapshot, columns) {
+            if tries >= FEATURE_TRIES {
+                return Err(Error::unreachable(format!(
+                    "table {name} could not be given a feature: other writers were always first"
+                )));
+            }
+            tries += 1;
+            features::add(objects, name, &self.instance, &snapshot).await?;
+            snapshot = newest_snapshot(objects, engine, root, name).await?;
+        }
+        Ok(Vec::new())
     }
 }
 
@@ -121,7 +155,6 @@ struct Opening<'a> {
     store: &'a Store,
     engine: &'a Arc<dyn Engine>,
     root: &'a Url,
-    instance: &'a str,
 }
 
 impl Opening<'_> {
@@ -131,13 +164,12 @@ impl Opening<'_> {
             store,
             engine,
             root,
-            instance,
         } = *self;
         let url = table_url(root, &name)?;
         store.make_folder(&format!("{name}/_delta_log"))?;
         let (reader, root) = (engine.clone(), url.clone());
         let there = blocking(move || Ok(load(reader.as_ref(), &root))).await?;
-        let mut snapshot = match there {
+        let snapshot = match there {
             Ok(snapshot) => snapshot,
             Err(KernelError::EmptyLog | KernelError::FileNotFound(_)) => {
                 // The kernel does not tell a missing bucket from a missing table.
@@ -148,29 +180,37 @@ impl Opening<'_> {
             }
             Err(_) => newest_snapshot(&store.objects(), engine, &url, &name).await?,
         };
-        compare(&snapshot, &name, spec)?;
-        let mut tries = 0;
-        while features::lacks(&snapshot, &spec.schema) {
-            if tries >= FEATURE_TRIES {
-                return Err(Error::unreachable(format!(
-                    "table {name} could not be given a feature: other writers were always first"
-                )));
-            }
-            tries += 1;
-            features::add(&store.objects(), &name, instance, &snapshot).await?;
-            snapshot = newest_snapshot(&store.objects(), engine, &url, &name).await?;
-        }
+        is_weirs(&snapshot, &name, spec)?;
         Side::new(store.objects(), engine.clone(), name, url, snapshot).await
     }
 }
 
-/// Whether the table fits.
-fn compare(snapshot: &Snapshot, name: &str, spec: &TableSpec) -> Result<()> {
-    let have: ArrowSchema = snapshot
+/// The table's columns in Arrow's form.
+fn columns_of(snapshot: &Snapshot) -> Result<ArrowSchema> {
+    snapshot
         .schema()
         .as_ref()
         .try_into_arrow()
-        .map_err(|e| Error::internal("the table's schema has no Arrow form").because(e))?;
+        .map_err(|e| Error::internal("the table's schema has no Arrow form").because(e))
+}
+
+/// Why the table cannot take rows of `columns`.
+pub(super) fn refusals(snapshot: &Snapshot, columns: &SchemaRef) -> Result<Vec<String>> {
+    let have = columns_of(snapshot)?;
+    Ok(evolve::refusals(have.fields(), columns.fields()))
+}
+
+/// The error that a table cannot follow.
+pub(crate) fn does_not_follow(name: &str, refusals: &[String]) -> Error {
+    Error::refused(format!(
+        "table {name} has another schema than this configuration: {}; give the stream another name, or move the table away",
+        refusals.join("; ")
+    ))
+}
+
+/// Whether the table is one that weir made for such a stream.
+fn is_weirs(snapshot: &Snapshot, name: &str, spec: &TableSpec) -> Result<()> {
+    let have = columns_of(snapshot)?;
     let foreign = provenance_fields()
         .into_iter()
         .find(|field| have.fields().find(field.name()).is_none());
@@ -178,13 +218,6 @@ fn compare(snapshot: &Snapshot, name: &str, spec: &TableSpec) -> Result<()> {
         return Err(Error::refused(format!(
             "table {name} is not weir's: it has no column {}; give the stream another name, or move the table away",
             field.name()
-        )));
-    }
-    let refusals = evolve::refusals(have.fields(), spec.schema.fields());
-    if !refusals.is_empty() {
-        return Err(Error::refused(format!(
-            "table {name} has another schema than this configuration: {}; give the stream another name, or move the table away",
-            refusals.join("; ")
         )));
     }
     let partitions = snapshot

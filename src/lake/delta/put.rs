@@ -16,11 +16,11 @@ use delta_kernel::transaction::{CommitResult, UpdateTableOperation};
 use url::Url;
 
 use crate::error::{Error, Result};
+use crate::lake::delta::open::refusals;
 use crate::lake::delta::side::Side;
 use crate::lake::delta::{ENGINE_INFO, actions, blocking};
 use crate::lake::failure::kernel_error;
 use crate::lake::{Answer, Commit};
-use crate::model::ledger::Role;
 use crate::model::position::APP_ID_SCHEMA;
 
 impl Side {
@@ -73,6 +73,16 @@ fn put(
         .update_table(operation, ENGINE_INFO, true)
         .with_commit_info(info, info_schema);
     if let Some(wanted) = &commit.schema {
+        // Each version was looked at before, but two of them may have been so at the same time.
+        if commit.positions.iter().any(|(id, _)| id == APP_ID_SCHEMA) {
+            let refusals = refusals(&snapshot, wanted)?;
+            if !refusals.is_empty() {
+                return Err(Error::refused(format!(
+                    "the table cannot take the rows of a newer schema version: {}",
+                    refusals.join("; ")
+                )));
+            }
+        }
         for change in changes(snapshot.schema().as_ref(), wanted)? {
             builder = match change {
                 Change::Add(field) => builder.add_column(field),
@@ -82,12 +92,6 @@ fn put(
     }
     for (app_id, version) in &commit.positions {
         builder = builder.with_transaction_id(app_id.clone(), *version);
-    }
-    if let Some(schema) = commit.record.schema
-        && commit.record.role == Role::Data
-        && !commit.positions.iter().any(|(id, _)| id == APP_ID_SCHEMA)
-    {
-        builder = builder.with_transaction_id(APP_ID_SCHEMA, i64::from(schema));
     }
     let mut transaction = builder
         .build(engine, Box::new(FileSystemCommitter::new()))

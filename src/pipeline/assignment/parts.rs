@@ -85,7 +85,7 @@ impl StreamParts {
 
     /// The stream's name.
     pub(super) fn name(&self) -> &str {
-        &self.flow.plan.stream.name
+        self.flow.name()
     }
 
     /// Counts offsets that retention took before they were read.

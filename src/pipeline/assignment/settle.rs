@@ -343,7 +343,8 @@ impl Settler {
             batch: id::fresh(),
             instance: self.instance.clone(),
             cut: Some(Cut::End),
-            schema: Some(self.stream.schema.version),
+            // Without rows it is of no version.
+            schema: None,
             ranges,
             rejects: Vec::new(),
             job: None,
@@ -356,12 +357,9 @@ impl Settler {
         match self.committer.land(&ready).await {
             Landing::Committed { .. } | Landing::AlreadyCommitted { .. } => Ok(()),
             // Another instance was first: the caller looks again.
-            Landing::Fenced { .. } | Landing::UploadAgain => {
+            Landing::Fenced { .. } | Landing::UploadAgain | Landing::SchemaBehind { .. } => {
                 Err(Error::unreachable("another instance moved the position"))
             }
-            Landing::SchemaBehind { table, .. } => Err(Error::refused(format!(
-                "the table is at schema version {table}, above the configured one"
-            ))),
             Landing::GaveUp(error) => Err(error),
         }
     }

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
 use super::*;
@@ -88,6 +89,10 @@ impl LakeTable for Memory {
 
     async fn traces(&self, _: &[SourcePartition], _: bool) -> Result<Traces> {
         Ok(Traces::default())
+    }
+
+    async fn admit(&self, _: &SchemaRef) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     async fn publish_schema(&self, version: u32, _text: &str) -> Result<()> {

@@ -50,6 +50,7 @@ impl JsonDecoder {
             options,
             walk: Walk {
                 ignore_unknown: options.unknown_fields == UnknownFields::Ignore,
+                met_unknown: false,
                 key: Vec::new(),
                 text: Vec::new(),
             },
@@ -60,6 +61,7 @@ impl JsonDecoder {
     /// then tells every verdict.
     pub fn decode(&mut self, message: &[u8], columns: &mut Columns, judged: &mut Judged) {
         judged.clear();
+        self.walk.met_unknown = false;
         let rows = columns.rows();
         if let Err(fault) = self.message(message, columns, judged) {
             columns.roll_back(rows);
@@ -70,6 +72,7 @@ impl JsonDecoder {
                 fault,
             });
         }
+        judged.met_unknown = self.walk.met_unknown;
     }
 
     /// An error is a fault of the whole message.

@@ -1,5 +1,3 @@
-mod corpus;
-mod oracle;
 mod rules;
 
 use std::sync::Arc;

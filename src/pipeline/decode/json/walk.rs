@@ -20,6 +20,8 @@ const FEW_KEYS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Walk {
     pub(super) ignore_unknown: bool,
+    /// A field that the plan does not have was met.
+    pub(super) met_unknown: bool,
     pub(super) key: Vec<u8>,
     pub(super) text: Vec<u8>,
 }
@@ -96,6 +98,7 @@ impl Walk {
                 "the plain value is wanted, Avro's form of a union was seen",
             ));
         }
+        self.met_unknown |= found.is_none();
         if found.is_none() && !self.ignore_unknown {
             let name = String::from_utf8_lossy(name).into_owned();
             let unknown = fault(RejectCode::UnknownField, "the schema has no such field");
