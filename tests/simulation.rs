@@ -76,13 +76,13 @@ fn a_seed_is_one_history() {
 #[test]
 fn the_mishaps_happen() {
     let mut sum = Seen::new();
-    for seed in 0..400 {
+    for seed in 0..600 {
         let seen = run(seed, Bug::None).unwrap_or_else(|what| panic!("seed {seed}: {what}"));
         for (what, times) in seen {
             *sum.entry(what).or_default() += times;
         }
     }
-    println!("in 400 seeds: {sum:?}");
+    println!("in 600 seeds: {sum:?}");
     let all = [
         "already committed",
         "called off",
@@ -102,6 +102,7 @@ fn the_mishaps_happen() {
         "position set",
         "schema behind",
         "schema raised",
+        "schema taken up",
         "topic accepted",
         "upload again",
     ];

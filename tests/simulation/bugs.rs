@@ -23,6 +23,8 @@ pub enum Bug {
     NoStartingPoint,
     /// Rows of an older schema version are committed.
     OlderSchema,
+    /// Rows that were decoded before a newer version was taken up are committed as of that one.
+    OldRowsAsNew,
     /// A schema version comes into force before its text is in the table.
     NoSchemaText,
     /// The vacuum makes no commit of its own.
@@ -63,12 +65,13 @@ pub enum Bug {
 }
 
 impl Bug {
-    pub const PLANTED: [Bug; 23] = [
+    pub const PLANTED: [Bug; 24] = [
         Bug::PartitionsOneByOne,
         Bug::NoBatchId,
         Bug::RejectsFirst,
         Bug::NoStartingPoint,
         Bug::OlderSchema,
+        Bug::OldRowsAsNew,
         Bug::NoSchemaText,
         Bug::VacuumWithoutCommit,
         Bug::VacuumLateClock,

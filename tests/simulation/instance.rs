@@ -48,6 +48,8 @@ struct Instance {
 /// What a batch's rows and rejects are, before they are files.
 #[derive(Default)]
 struct Open {
+    /// The version that they were decoded with.
+    schema: u32,
     ranges: Vec<RangeRecord>,
     rows: Vec<(i32, i64)>,
     rejects: Vec<(i32, i64)>,
@@ -139,6 +141,7 @@ impl Instance {
                 }
                 continue;
             }
+            self.take_up();
             let ends: Vec<_> = open.ranges.iter().map(|r| (r.partition, r.to)).collect();
             match self.land(open).await {
                 After::Advance => positions.extend(ends),
@@ -194,6 +197,22 @@ impl Instance {
         }
     }
 
+    /// Now and then a newer version is there while the process runs; what was decoded with the older
+    /// one is on its way yet.
+    fn take_up(&mut self) {
+        let newest = {
+            let mut world = self.world.lock();
+            let newest = world.newest_schema;
+            if newest <= self.schema || !world.mishap(200) {
+                return;
+            }
+            *world.landings.entry("schema taken up").or_default() += 1;
+            newest
+        };
+        self.committer.know_schema(newest, newest.to_string());
+        self.schema = newest;
+    }
+
     /// Takes up the version that the table says is in force.
     async fn load_schema(&mut self, version: u32) {
         if let Ok(Some(text)) = self.table.schema_text(version).await {
@@ -228,6 +247,7 @@ impl Instance {
                 ..RangeRecord::starting_point("f", &job, 0)
             };
             let open = Open {
+                schema: self.schema,
                 ranges: vec![range],
                 rows: (0..len).map(|n| (id, n)).collect(),
                 rejects: Vec::new(),
@@ -246,7 +266,11 @@ impl Instance {
     }
 
     async fn land(&mut self, open: Open) -> After {
-        let mut record = self.record(Role::Data, Some(self.schema));
+        let schema = match self.world.lock().bug {
+            Bug::OldRowsAsNew => self.schema,
+            _ => open.schema,
+        };
+        let mut record = self.record(Role::Data, Some(schema));
         record.ranges.clone_from(&open.ranges);
         let (mut batch, mut uploaded_at) = self.upload(&open, record.clone()).await;
         let landing = loop {
@@ -262,8 +286,7 @@ impl Instance {
                 Some(landing) => break landing,
                 None if self.world.lock().bug == Bug::ForgottenLook => {
                     (self.committer, self.trigger) = committer(&self.world, &self.table);
-                    self.committer
-                        .know_schema(self.schema, self.schema.to_string());
+                    self.committer.know_schema(schema, schema.to_string());
                 }
                 None => {}
             }
@@ -424,7 +447,10 @@ pub fn record(batch: uuid::Uuid, role: Role, schema: Option<u32>) -> CommitRecor
 
 /// Reads a few messages of each partition, and decodes them.
 fn read(world: &mut World, positions: &BTreeMap<i32, i64>, incarnation: u32, schema: u32) -> Open {
-    let mut open = Open::default();
+    let mut open = Open {
+        schema,
+        ..Open::default()
+    };
     for (n, from) in positions {
         let to = world.ends[*n as usize].min(from + world.rng.random_range(0..5));
         // Once it is calm, all must be read, and not only what chance takes.
