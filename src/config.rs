@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use crate::schema::Schema;
 
+pub use crate::model::secret::Secret;
 pub use load::{load, subjects};
 pub use problem::{Problem, Problems};
 
@@ -64,16 +65,6 @@ pub struct Kafka {
     pub group: String,
     /// librdkafka properties, secrets resolved. Print only through `Debug` of [`Secret`].
     pub properties: BTreeMap<String, Secret>,
-}
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
 }
 
 /// `[lake]`.

@@ -41,6 +41,7 @@ pub struct Metrics {
     pub memory_budget_bytes: IntGauge,
     pub store_requests: IntCounterVec,
     pub store_request_seconds: HistogramVec,
+    pub registry_requests: IntCounterVec,
     pub kafka_errors: IntCounterVec,
     pub schema_refused: IntGaugeVec,
     pub build_info: IntGaugeVec,
@@ -173,6 +174,12 @@ impl Metrics {
                 "Time of a request to an object store",
                 &["store", "op", "outcome"],
                 &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0],
+            )?,
+            registry_requests: counter(
+                &r,
+                "weir_registry_requests_total",
+                "Requests to the schema registry, by outcome",
+                &["outcome"],
             )?,
             kafka_errors: counter(
                 &r,

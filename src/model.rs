@@ -5,3 +5,4 @@ pub mod ledger;
 pub mod position;
 pub mod raw;
 pub mod reject;
+pub mod secret;

@@ -6,6 +6,7 @@ pub mod avro;
 pub mod columns;
 pub mod defaults;
 mod field;
+pub mod framing;
 pub mod json;
 pub mod scan;
 pub mod text;

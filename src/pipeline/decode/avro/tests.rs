@@ -1,3 +1,5 @@
+mod corpus;
+mod oracle;
 mod rules;
 
 use std::sync::Arc;
