@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::config::{Config, Schemas, Stream, TopicSelect};
+use crate::config::{Config, Origin, Schemas, Stream, TopicSelect};
 use crate::error::{Error, Result};
 use crate::lake::LakeTable;
 use crate::lake::delta::DeltaTable;
@@ -27,7 +27,9 @@ use crate::pipeline::lane::Lane;
 use crate::pipeline::plan::{StreamPlan, table_spec};
 use crate::pipeline::status::StatusBoard;
 use crate::pipeline::upload::Uploader;
-use crate::schema::versions::{FolderVersions, VersionSource};
+use crate::schema::registry::Registry;
+use crate::schema::registry::versions::RegistryVersions;
+use crate::schema::versions::{FolderVersions, Pinned, VersionSource};
 use crate::shutdown::Shutdown;
 use crate::source::kafka::{self, Control, KafkaSettings};
 use crate::store::{self, Store, Watch};
@@ -79,6 +81,14 @@ impl App {
         parts.status.watch_lake(watch.clone());
         let store =
             store::open(&config.lake.url, &config.lake.options, config.lake.fsync)?.watched(&watch);
+        let registry = config
+            .registry
+            .as_ref()
+            .map(|s| Registry::start(s, &parts.metrics, parts.clock.clone()))
+            .transpose()?;
+        if let Some(registry) = &registry {
+            parts.status.watch_registry(registry.clone());
+        }
         let budget = Budget::new(config.memory_budget);
         let share = config.memory_budget / KAFKA_SHARE;
         let kafka_share = budget.charge(Stage::Kafka, share);
@@ -114,7 +124,7 @@ impl App {
                 settled: Arc::default(),
                 topics: Arc::new(Topics::of(&flow.stream)?),
                 lanes: lanes_of(&lanes, flow.index, config.streams.len()),
-                source: version_source(&config.schemas, &flow.stream),
+                source: version_source(&config.schemas, registry.as_ref(), &flow.stream)?,
                 schemas: config.schemas.clone(),
                 revoke_deadline: REVOKE_DEADLINE.min(config.shutdown_grace),
                 flow,
@@ -308,11 +318,32 @@ fn lanes_of(lanes: &[Lane], stream: usize, streams: usize) -> Vec<Lane> {
 }
 
 /// Where newer versions of the stream's schema come from.
-fn version_source(schemas: &Schemas, stream: &Stream) -> Arc<dyn VersionSource> {
-    Arc::new(FolderVersions {
-        dir: schemas.dir.clone(),
-        subject: stream.schema.subject.clone(),
-        nanos_as_long: stream.nanos_as_long,
+fn version_source(
+    schemas: &Schemas,
+    registry: Option<&Registry>,
+    stream: &Stream,
+) -> Result<Arc<dyn VersionSource>> {
+    let nanos_as_long = stream.nanos_as_long;
+    Ok(match &stream.origin {
+        Origin::Folder {
+            version: Some(_), ..
+        }
+        | Origin::Registry {
+            version: Some(_), ..
+        } => Arc::new(Pinned(stream.schema.clone())),
+        Origin::Folder { subject, .. } => Arc::new(FolderVersions {
+            dir: schemas.dir.clone(),
+            subject: subject.clone(),
+            nanos_as_long,
+        }),
+        Origin::Registry { subject, .. } => Arc::new(RegistryVersions {
+            // The configuration refuses a stream whose registry is not named.
+            registry: registry
+                .ok_or_else(|| Error::config("there is no [registry]"))?
+                .clone(),
+            subject: subject.clone(),
+            nanos_as_long,
+        }),
     })
 }
 

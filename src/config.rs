@@ -14,6 +14,7 @@ pub mod keys;
 mod load;
 mod overlap;
 mod problem;
+mod registry;
 pub mod schemas;
 mod section;
 mod stream;
@@ -28,8 +29,9 @@ use std::time::Duration;
 use crate::schema::Schema;
 
 pub use crate::model::secret::Secret;
-pub use load::{load, subjects};
+pub use load::{load, load_with, subjects};
 pub use problem::{Problem, Problems};
+pub use registry::Ask;
 
 /// Everything that `weir run` needs to know.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct Config {
     pub lake: Lake,
     /// Where schemas are.
     pub schemas: Schemas,
+    /// The schema registry, if there is one.
+    pub registry: Option<crate::schema::registry::Settings>,
     /// The bytes that the whole process may hold.
     pub memory_budget: u64,
     /// Bytes kept of a rejected record.
@@ -165,6 +169,8 @@ pub struct Stream {
     /// A version of its schema, `[names]` and key marks applied: the newest one when the
     /// configuration is read.
     pub schema: Arc<Schema>,
+    /// Where that came from.
+    pub origin: Origin,
     /// `nanos = "long"`: nanosecond timestamps land as longs instead of being refused.
     pub nanos_as_long: bool,
     /// Names outside of fields whose name is another.
@@ -181,6 +187,25 @@ pub struct Stream {
     pub topics: Option<Topics>,
     /// When batches are cut.
     pub flush: Flush,
+}
+
+/// `schema`: where a stream's schema comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The schema folder.
+    Folder {
+        /// The subject: a folder's name.
+        subject: String,
+        /// Pinned to this version; `None` is the newest one.
+        version: Option<u32>,
+    },
+    /// The registry.
+    Registry {
+        /// The subject.
+        subject: String,
+        /// Pinned to this version; `None` is the latest one.
+        version: Option<u32>,
+    },
 }
 
 /// One entry of `partition_by`.

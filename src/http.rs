@@ -111,6 +111,7 @@ async fn status(State(shared): State<Shared>) -> Response {
         "stopping": shared.shutdown.is_stopping(),
         "broker_down": picture.broker_down,
         "lake_down": picture.lake_down,
+        "registry_down": picture.registry_down,
         "streams": picture.streams.len(),
     }))
     .into_response()
@@ -147,7 +148,9 @@ fn warnings(picture: &Status) -> Vec<String> {
             "{stream}: {what}, and version {in_force} goes on: {reasons}"
         ))
     });
-    refused.collect()
+    let registry = picture.registry_down.iter();
+    let registry = registry.map(|why| format!("the schema registry is away {why}"));
+    refused.chain(registry).collect()
 }
 
 impl Shared {

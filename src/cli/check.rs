@@ -4,6 +4,7 @@
 //! `schema`, `lake`).
 
 mod broker;
+mod registry;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use crate::cli::run::runtime;
 use crate::cli::{Context, Format, code_of, output};
 use crate::clock::Clock;
-use crate::config::{self, Config, Problems, TopicSelect};
+use crate::config::{self, Ask, Config, Problems, TopicSelect};
 use crate::error::{Error, Kind, Result};
 use crate::lake::delta::DeltaTable;
 use crate::lake::layout;
@@ -82,7 +83,11 @@ impl Report {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
-    let report = match config::load(&context.config, &context.environment) {
+    let ask = match arguments.offline {
+        true => Ask::Never,
+        false => Ask::Once,
+    };
+    let report = match config::load_with(&context.config, &context.environment, ask) {
         Ok(config) => {
             let mut checks = of_config(&config);
             if !arguments.offline {
@@ -129,8 +134,13 @@ fn of_config(config: &Config) -> Vec<Check> {
 }
 
 async fn of_network(config: &Config) -> Vec<Check> {
-    let (mut checks, broker) = tokio::join!(of_lake(config), broker::checks(config));
+    let (mut checks, broker, registry) = tokio::join!(
+        of_lake(config),
+        broker::checks(config),
+        registry::checks(config)
+    );
     checks.extend(broker);
+    checks.extend(registry);
     checks
 }
 
@@ -176,6 +186,12 @@ async fn of_lake(config: &Config) -> Vec<Check> {
 }
 
 fn of_problems(context: &Context, problems: &Problems) -> Report {
+    if problems.are_outages() {
+        // The registry is all that the configuration asks.
+        let found = "what a stream's schema is read from does not answer, and there is no copy";
+        let check = Check::new("registry", Err(Error::unreachable(found)));
+        return Report::new(vec![check], problems.iter().cloned().collect());
+    }
     let word = match problems.count() {
         1 => "problem",
         _ => "problems",

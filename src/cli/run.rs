@@ -1,13 +1,14 @@
 //! `weir run`: the daemon, until SIGTERM or SIGINT.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::app::{App, Parts};
-use crate::cli::{Context, EXIT_INCOMPLETE};
+use crate::cli::{Context, EXIT_INCOMPLETE, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ pub(super) struct Arguments {}
 
 /// Runs until a signal; a second one, or the end of the grace period, leaves at once.
 pub(super) fn run(context: &Context) -> Result<ExitCode> {
-    let config = context.load()?;
+    let config = load(context)?;
     if let Some(spec) = context.environment.get("WEIR_FAIL_POINT")
         && !fail_point::arm(spec)
     {
@@ -37,6 +38,29 @@ pub(super) fn run(context: &Context) -> Result<ExitCode> {
     // runtime that is dropped would wait for it, or tear it from under whoever waits for it.
     std::mem::forget(runtime);
     code
+}
+
+/// How long until a configuration that needs a registry that is away is read again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// The configuration, once what it needs is there. Nothing is bound or logged by then, so the wait
+/// is told on stderr, and a signal ends it at once.
+fn load(context: &Context) -> Result<Config> {
+    let mut told = String::new();
+    loop {
+        match context.load() {
+            Err(error) if error.is_outage() => {
+                let message = error.to_string();
+                if message != told {
+                    output::complain(&error);
+                    output::notice("waiting for it");
+                    told = message;
+                }
+                Clock::system().park(AGAIN);
+            }
+            loaded => return loaded,
+        }
+    }
 }
 
 /// The runtime of a command that does I/O.

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::config::section::Section;
 use crate::config::{Compatibility, Flush, Kafka, Lake, Log, Schemas, Secret, kafka_properties};
+use crate::schema::registry;
 
 /// What `weir.toml` says, with stand-ins where a problem was reported.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) kafka: Option<Kafka>,
     pub(crate) lake: Option<Lake>,
     pub(crate) schemas: Schemas,
+    pub(crate) registry: Option<registry::Settings>,
     pub(crate) flush: Flush,
     pub(crate) memory_budget: u64,
     pub(crate) max_raw: u64,
@@ -39,10 +41,19 @@ pub(crate) fn settings(
 ) -> Settings {
     let http = root.section("http");
     let default_listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 9464));
+    let lake = lake(&root.section("lake"));
+    let registry = root
+        .has("registry")
+        .then(|| {
+            let section = root.section("registry");
+            crate::config::registry::settings(&section, folder, lake.as_ref())
+        })
+        .flatten();
     let settings = Settings {
         instance: instance(&root.section("instance"), env),
         kafka: root.has("kafka").then(|| kafka(&root.section("kafka"))),
-        lake: lake(&root.section("lake")),
+        lake,
+        registry,
         schemas: schemas(&root.section("schemas"), folder),
         flush: flush(
             &root.section("flush"),

@@ -22,6 +22,16 @@ pub const WEIR: &[&str] = &[
     "log.format",
     "log.level",
     "memory.budget",
+    "registry.allow_http",
+    "registry.ca",
+    "registry.cache",
+    "registry.cert",
+    "registry.key",
+    "registry.password",
+    "registry.timeout",
+    "registry.token",
+    "registry.url",
+    "registry.username",
     "rejects.max_raw",
     "schemas.compatibility",
     "schemas.dir",
@@ -41,7 +51,9 @@ pub const STREAM: &[&str] = &[
     "object",
     "partition_by",
     "primary_key",
+    "schema.registry",
     "schema.subject",
+    "schema.version",
     "source",
     "topics.format",
     "topics.max_message_bytes",
@@ -54,13 +66,7 @@ pub const STREAM: &[&str] = &[
 ];
 
 /// Keys that belong to a part that this version does not have, and what to do instead.
-const UNSUPPORTED: &[&str] = &[
-    "bulk",
-    "registry",
-    "schema.registry",
-    "topics.framing",
-    "topics.writer",
-];
+const UNSUPPORTED: &[&str] = &["bulk", "topics.framing", "topics.writer"];
 
 /// Reports every key below `entries` that `known` does not list.
 pub(crate) fn check(entries: &[Entry], known: &[&str], findings: &Findings) {

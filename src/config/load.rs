@@ -11,9 +11,10 @@ use regex::Regex;
 use crate::config::document::{self, Entry};
 use crate::config::file::{self, Settings};
 use crate::config::problem::{At, Findings, Problems};
+use crate::config::registry::{Ask, Reader};
 use crate::config::section::Section;
 use crate::config::stream::{self, SchemaRequest};
-use crate::config::{Config, Stream, Subject, TopicSelect, keys, overlap, schemas};
+use crate::config::{Config, Origin, Stream, Subject, TopicSelect, keys, overlap, schemas};
 use crate::schema::Schema;
 
 /// Reads and judges the configuration whose `weir.toml` is at `path`; `env` holds the overrides
@@ -22,8 +23,21 @@ use crate::schema::Schema;
 /// # Errors
 /// Every problem there is, not only the first.
 pub fn load(path: &Path, env: &BTreeMap<String, String>) -> Result<Config, Problems> {
+    load_with(path, env, Ask::Once)
+}
+
+/// The same; `ask` tells whether schemas of the registry may be asked for.
+///
+/// # Errors
+/// The same. A registry that is away, without a copy of what it is needed for, is one that waiting
+/// may cure.
+pub fn load_with(
+    path: &Path,
+    env: &BTreeMap<String, String>,
+    ask: Ask,
+) -> Result<Config, Problems> {
     let findings = Findings::default();
-    let config = read(path, env, &findings);
+    let config = read(path, env, ask, &findings);
     match config {
         Some(config) if findings.is_empty() => Ok(config),
         _ => Err(findings.into_problems()),
@@ -39,13 +53,14 @@ pub fn subjects(path: &Path, env: &BTreeMap<String, String>) -> Result<Vec<Subje
     let findings = Findings::default();
     let mut subjects = Vec::new();
     if let Some(settings) = read_settings(path, env, &findings) {
+        let reader = Reader::new(settings.registry.as_ref(), Ask::Once);
         for path in stream_files(&folder_of(path), &findings) {
             let Some((file, entries)) = read_document(&path, env, &findings) else {
                 continue;
             };
             let root = Section::root(&entries, &file, &findings);
             if let Some(request) = stream::schema_request(&root) {
-                subjects.push(schemas::judged(&settings.schemas, &request));
+                subjects.push(schemas::judged(&settings.schemas, &reader, &request));
             }
         }
     }
@@ -82,14 +97,20 @@ fn read_settings(
     Some(file::settings(&root, &folder_of(path), env))
 }
 
-fn read(path: &Path, env: &BTreeMap<String, String>, findings: &Findings) -> Option<Config> {
+fn read(
+    path: &Path,
+    env: &BTreeMap<String, String>,
+    ask: Ask,
+    findings: &Findings,
+) -> Option<Config> {
     let settings = read_settings(path, env, findings)?;
-    let streams = streams(&folder_of(path), env, &settings, findings);
+    let streams = streams(&folder_of(path), env, &settings, ask, findings);
     Some(Config {
         instance: settings.instance,
         kafka: settings.kafka,
         lake: settings.lake?,
         schemas: settings.schemas,
+        registry: settings.registry,
         memory_budget: settings.memory_budget,
         max_raw: settings.max_raw,
         http_listen: settings.http_listen,
@@ -109,11 +130,13 @@ fn streams(
     folder: &Path,
     env: &BTreeMap<String, String>,
     settings: &Settings,
+    ask: Ask,
     findings: &Findings,
 ) -> Vec<Placed> {
+    let reader = Reader::new(settings.registry.as_ref(), ask);
     let streams: Vec<Placed> = stream_files(folder, findings)
         .iter()
-        .filter_map(|path| read_stream(path, env, settings, findings))
+        .filter_map(|path| read_stream(path, env, settings, &reader, findings))
         .collect();
     names_differ(&streams, findings);
     topics_feed_one_stream(&streams, findings);
@@ -173,29 +196,44 @@ fn read_stream(
     path: &Path,
     env: &BTreeMap<String, String>,
     settings: &Settings,
+    reader: &Reader<'_>,
     findings: &Findings,
 ) -> Option<Placed> {
     let (file, entries) = read_document(path, env, findings)?;
     let name = path.file_stem()?.to_string_lossy().into_owned();
     keys::check(&entries, keys::STREAM, findings);
     let root = Section::root(&entries, &file, findings);
-    let schema =
-        stream::schema_request(&root).and_then(|request| read_schema(&root, &request, settings));
+    let schema = stream::schema_request(&root).and_then(|request| {
+        let schema = read_schema(&root, &request, reader, settings)?;
+        Some((request.origin, schema))
+    });
     let stream = stream::stream(&root, &name, schema, settings)?;
     Some(Placed { file, stream })
 }
 
-/// The newest version of the subject, after all its versions were judged.
-fn read_schema(root: &Section<'_>, request: &SchemaRequest, settings: &Settings) -> Option<Schema> {
-    match schemas::newest(&settings.schemas, request) {
-        Ok(schema) => Some(schema),
-        Err(faults) => {
-            for fault in faults {
-                root.section("schema").problem("subject", fault);
-            }
-            None
+/// The version that is asked for, after all versions of a folder's subject were judged.
+fn read_schema(
+    root: &Section<'_>,
+    request: &SchemaRequest,
+    reader: &Reader<'_>,
+    settings: &Settings,
+) -> Option<Schema> {
+    let unread = match schemas::asked_for(&settings.schemas, reader, request) {
+        Ok(schema) => return Some(schema),
+        Err(unread) => unread,
+    };
+    let section = root.section("schema");
+    let key = match request.origin {
+        Origin::Folder { .. } => "subject",
+        Origin::Registry { .. } => "registry",
+    };
+    for message in unread.messages {
+        match unread.is_outage {
+            true => section.outage(key, message),
+            false => section.problem(key, message),
         }
     }
+    None
 }
 
 /// Names that differ only in case are one folder on some stores.

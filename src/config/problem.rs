@@ -41,6 +41,9 @@ pub struct Problem {
     pub key: String,
     /// What is wrong and what would be right; lower case, no full stop.
     pub message: String,
+    /// True where nothing is to be mended: what the configuration needs is away.
+    #[serde(skip)]
+    pub is_outage: bool,
 }
 
 impl fmt::Display for Problem {
@@ -70,6 +73,11 @@ impl Problems {
     pub fn count(&self) -> usize {
         self.0.len()
     }
+
+    /// True if waiting may cure them all.
+    pub fn are_outages(&self) -> bool {
+        self.0.iter().all(|p| p.is_outage)
+    }
 }
 
 impl fmt::Display for Problems {
@@ -88,6 +96,11 @@ impl std::error::Error for Problems {}
 
 impl From<Problems> for Error {
     fn from(problems: Problems) -> Self {
+        if problems.are_outages() {
+            return Error::unreachable(format!(
+                "what the configuration needs is not there\n{problems}"
+            ));
+        }
         let word = match problems.count() {
             1 => "problem",
             _ => "problems",
@@ -106,11 +119,21 @@ pub(crate) struct Findings(RefCell<Vec<Problem>>);
 impl Findings {
     /// Adds one.
     pub(crate) fn add(&self, at: &At, key: impl Into<String>, message: impl Into<String>) {
+        self.push(at, key.into(), message.into(), false);
+    }
+
+    /// Adds one that waiting may cure.
+    pub(crate) fn add_outage(&self, at: &At, key: impl Into<String>, message: impl Into<String>) {
+        self.push(at, key.into(), message.into(), true);
+    }
+
+    fn push(&self, at: &At, key: String, message: String, is_outage: bool) {
         self.0.borrow_mut().push(Problem {
             file: at.file.to_string(),
             line: at.line,
-            key: key.into(),
-            message: message.into(),
+            key,
+            message,
+            is_outage,
         });
     }
 

@@ -4,30 +4,68 @@
 //! them hold) and which may follow it later ([`follow`]), which versions the compatibility level
 //! compares, and that a table which an earlier version made can follow. Does not own: parsing, the rules of resolution, what a table can follow (`schema`).
 
+use crate::config::registry::{Reader, Unread};
 use crate::config::stream::SchemaRequest;
-use crate::config::{Compatibility, Schemas, Subject};
+use crate::config::{Compatibility, Origin, Schemas, Subject};
 use crate::schema::arrow::arrow_fields;
+use crate::schema::registry::Wanted;
 use crate::schema::versions::Found;
 use crate::schema::{Schema, compat, evolve, folder};
 
-/// The newest version of the subject.
-///
-/// # Errors
-/// What is wrong with any of the versions, each as a sentence.
-pub(crate) fn newest(schemas: &Schemas, request: &SchemaRequest) -> Result<Schema, Vec<String>> {
-    let mut versions = versions(schemas, request)?;
+/// The schema that is asked for. A version of the registry is the registry's to hold to its level.
+pub(crate) fn asked_for(
+    schemas: &Schemas,
+    reader: &Reader<'_>,
+    request: &SchemaRequest,
+) -> Result<Schema, Unread> {
+    match &request.origin {
+        Origin::Folder { subject, version } => {
+            chosen(schemas, subject, *version, request.nanos_as_long).map_err(|messages| Unread {
+                messages,
+                is_outage: false,
+            })
+        }
+        Origin::Registry { subject, version } => {
+            let wanted = version.map_or(Wanted::Latest, Wanted::Number);
+            reader.schema(subject, wanted, request.nanos_as_long)
+        }
+    }
+}
+
+/// The version that is pinned, or the newest one of the subject.
+fn chosen(
+    schemas: &Schemas,
+    subject: &str,
+    pinned: Option<u32>,
+    nanos_as_long: bool,
+) -> Result<Schema, Vec<String>> {
+    let mut versions = versions(schemas, subject, nanos_as_long)?;
     let faults = faults(&versions, schemas.compatibility);
     if !faults.is_empty() {
         return Err(faults);
     }
-    versions
-        .pop()
-        .ok_or_else(|| vec![format!("{} has no version", request.subject)])
+    match pinned {
+        None => versions.pop().ok_or(format!("{subject} has no version")),
+        Some(pinned) => versions
+            .into_iter()
+            .find(|v| v.version == pinned)
+            .ok_or(format!("{subject} has no version {pinned}")),
+    }
+    .map_err(|message| vec![message])
 }
 
 /// A subject with what is wrong with it.
-pub(crate) fn judged(schemas: &Schemas, request: &SchemaRequest) -> Subject {
-    let (versions, faults) = match versions(schemas, request) {
+pub(crate) fn judged(schemas: &Schemas, reader: &Reader<'_>, request: &SchemaRequest) -> Subject {
+    let (name, found) = match &request.origin {
+        Origin::Folder { subject, .. } => {
+            (subject, versions(schemas, subject, request.nanos_as_long))
+        }
+        Origin::Registry { subject, .. } => {
+            let found = asked_for(schemas, reader, request);
+            (subject, found.map(|s| vec![s]).map_err(|u| u.messages))
+        }
+    };
+    let (versions, faults) = match found {
         Ok(versions) => {
             let faults = faults(&versions, schemas.compatibility);
             (versions.iter().map(|v| v.version).collect(), faults)
@@ -35,14 +73,18 @@ pub(crate) fn judged(schemas: &Schemas, request: &SchemaRequest) -> Subject {
         Err(faults) => (Vec::new(), faults),
     };
     Subject {
-        name: request.subject.clone(),
+        name: name.clone(),
         versions,
         faults,
     }
 }
 
-fn versions(schemas: &Schemas, request: &SchemaRequest) -> Result<Vec<Schema>, Vec<String>> {
-    folder::versions(&schemas.dir, &request.subject, request.nanos_as_long)
+fn versions(
+    schemas: &Schemas,
+    subject: &str,
+    nanos_as_long: bool,
+) -> Result<Vec<Schema>, Vec<String>> {
+    folder::versions(&schemas.dir, subject, nanos_as_long)
         .map_err(|faults| faults.iter().map(ToString::to_string).collect())
 }
 

@@ -89,6 +89,12 @@ impl<'a> Section<'a> {
         self.findings.add(&self.place(key), self.path(key), message);
     }
 
+    /// Reports a problem with `key` that waiting may cure.
+    pub(crate) fn outage(&self, key: &str, message: impl Into<String>) {
+        self.findings
+            .add_outage(&self.place(key), self.path(key), message);
+    }
+
     /// Reports a problem with `key` at a place of its value.
     pub(crate) fn problem_at(&self, at: &At, key: &str, message: impl Into<String>) {
         self.findings.add(at, self.path(key), message);
@@ -129,6 +135,28 @@ impl<'a> Section<'a> {
         }
         self.wrong_kind(key, node, "a string");
         None
+    }
+
+    /// A string, or an array of strings.
+    pub(crate) fn text_or_texts(&self, key: &str) -> Option<Vec<Text>> {
+        match &self.entry(key)?.node.value {
+            Value::List(_) => self.texts(key),
+            _ => Some(vec![self.text(key)?]),
+        }
+    }
+
+    /// A number above zero or the word `word`, which is `Err`; `None` if it is absent or was
+    /// reported.
+    pub(crate) fn number_or_word(&self, key: &str, word: &str) -> Option<Result<u64, ()>> {
+        match &self.entry(key)?.node.value {
+            Value::Text { text, .. } if text == word => Some(Err(())),
+            Value::Integer(number) if *number > 0 => Some(Ok(number.unsigned_abs())),
+            _ => {
+                let message = format!("must be a whole number above zero, or \"{word}\"");
+                self.problem(key, message);
+                None
+            }
+        }
     }
 
     /// A string that must be there and not be empty.

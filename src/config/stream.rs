@@ -11,15 +11,15 @@ use crate::config::fields;
 use crate::config::file::{Settings, flush};
 use crate::config::section::{Section, Text};
 use crate::config::{
-    Category, OnGap, PayloadFormat, Start, Stream, TopicSelect, Topics, UnknownFields,
+    Category, OnGap, Origin, PayloadFormat, Start, Stream, TopicSelect, Topics, UnknownFields,
 };
 use crate::schema::Schema;
 
-/// What a stream asks of the schema folder.
+/// Which schema a stream asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SchemaRequest {
-    /// The subject: a folder's name.
-    pub(crate) subject: String,
+    /// Where it is.
+    pub(crate) origin: Origin,
     /// `nanos = "long"`: nanosecond timestamps land as longs instead of being refused.
     pub(crate) nanos_as_long: bool,
 }
@@ -34,15 +34,38 @@ pub(crate) fn schema_request(root: &Section<'_>) -> Option<SchemaRequest> {
         root.problem("schema", "is required, as in { subject = \"orders\" }");
         return None;
     }
+    Some(SchemaRequest {
+        origin: origin(&schema)?,
+        nanos_as_long,
+    })
+}
+
+fn origin(schema: &Section<'_>) -> Option<Origin> {
+    let version = match schema.number_or_word("version", "latest") {
+        Some(Ok(number)) => match u32::try_from(number) {
+            Ok(number) => Some(number),
+            Err(_) => {
+                schema.problem("version", "is beyond the numbers of versions");
+                return None;
+            }
+        },
+        Some(Err(())) => None,
+        None if schema.has("version") => return None,
+        None => None,
+    };
+    if schema.has("registry") {
+        if schema.has("subject") {
+            schema.problem("subject", "must not stand beside `schema.registry`");
+        }
+        let subject = schema.required_text("registry")?.text;
+        return Some(Origin::Registry { subject, version });
+    }
     let subject = schema.required_text("subject")?.text;
     if !is_safe_name(&subject) {
         schema.problem("subject", SAFE_NAME);
         return None;
     }
-    Some(SchemaRequest {
-        subject,
-        nanos_as_long,
-    })
+    Some(Origin::Folder { subject, version })
 }
 
 fn is_nanos_as_long(root: &Section<'_>) -> bool {
@@ -54,7 +77,7 @@ fn is_nanos_as_long(root: &Section<'_>) -> bool {
 pub(crate) fn stream(
     root: &Section<'_>,
     name: &str,
-    schema: Option<Schema>,
+    schema: Option<(Origin, Schema)>,
     settings: &Settings,
 ) -> Option<Stream> {
     if !is_safe_name(name) {
@@ -75,13 +98,15 @@ pub(crate) fn stream(
     );
     let topics = topics(root, settings);
     let flush = flush(&root.section("flush"), settings.flush);
-    let fields = fields::read(root, schema.as_ref());
+    let fields = fields::read(root, schema.as_ref().map(|(_, schema)| schema));
+    let (origin, schema) = schema?;
     Some(Stream {
         name: name.to_owned(),
         source: source?.text,
         object: object?.text,
         category: category?,
-        schema: Arc::new(fields.apply(&schema?)),
+        schema: Arc::new(fields.apply(&schema)),
+        origin,
         nanos_as_long: is_nanos_as_long(root),
         names: fields.names,
         primary_key: fields.primary_key,

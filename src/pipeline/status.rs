@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::config::schemas::Refused;
+use crate::schema::registry::Registry;
 use crate::source::kafka::TopicPartition;
 use crate::store::Watch;
 
@@ -75,6 +76,8 @@ pub struct Status {
     pub broker_down: Option<String>,
     /// Why the lake's store does not answer, if it does not.
     pub lake_down: Option<String>,
+    /// Since when and why the schema registry does not answer, if it does not.
+    pub registry_down: Option<String>,
     /// Why a stream as a whole does not run, by stream.
     pub held: BTreeMap<String, String>,
     /// Schema versions by stream.
@@ -87,6 +90,7 @@ pub struct Status {
 struct Board {
     broker_down: Option<String>,
     lake: Option<Watch>,
+    registry: Option<Registry>,
     held: BTreeMap<String, String>,
     schemas: BTreeMap<String, SchemaStatus>,
     streams: BTreeMap<String, BTreeMap<TopicPartition, PartitionStatus>>,
@@ -131,6 +135,11 @@ impl StatusBoard {
     /// What is known of the lake's store.
     pub fn watch_lake(&self, watch: Watch) {
         self.0.lock().lake = Some(watch);
+    }
+
+    /// What is known of the schema registry.
+    pub fn watch_registry(&self, registry: Registry) {
+        self.0.lock().registry = Some(registry);
     }
 
     /// The state of a partition.
@@ -183,6 +192,7 @@ impl StatusBoard {
         Status {
             broker_down: board.broker_down.clone(),
             lake_down: board.lake.as_ref().and_then(Watch::trouble),
+            registry_down: board.registry.as_ref().and_then(Registry::trouble),
             held: board.held.clone(),
             schemas: board.schemas.clone(),
             streams: board

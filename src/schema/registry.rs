@@ -2,7 +2,8 @@
 //!
 //! Owns: what a schema in the registry is (this file), asking for it (`client`: one request;
 //! `contract`: paths and answers), the copies that make a restart independent of it (`disk`),
-//! the ids of records, each asked for once (`lookup`), and what is told of an outage (`outage`).
+//! the ids of records, each asked for once (`lookup`), what is told of an outage (`outage`),
+//! and a subject that is followed (`versions`).
 //! Does not own: what becomes of a schema's text (`schema`), or the settings' form (`config`).
 //!
 //! Only the registry's own word that it does not know an id is a verdict on a record. All else (no
@@ -17,6 +18,7 @@ mod outage;
 mod pace;
 #[cfg(test)]
 mod tests;
+pub mod versions;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -181,3 +181,42 @@ fn a_table_that_does_not_fit_is_a_fault() {
         "{lines:?}"
     );
 }
+
+#[test]
+fn a_registry_that_is_away_is_told_and_ends_with_3() {
+    let broker = Broker::start(&[("orders", 4)]);
+    let folder = folder(&broker);
+    // Nobody listens there: the port was free, and is not given out again soon.
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let settings = folder.read("weir.toml");
+    let section = format!("[registry]\nurl = \"http://127.0.0.1:{port}\"\n");
+    folder.write("weir.toml", &format!("{settings}\n{section}"));
+    let (code, lines) = check(&folder, &[]);
+    assert_eq!(code, 3, "{lines:?}");
+    let found = faults(&lines);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, "registry");
+    assert!(found[0].1.contains("cannot be reached"), "{found:?}");
+
+    // A schema that has to come from there holds up the rest of the list.
+    let stream = folder.read("streams/orders.toml");
+    let stream = stream.replace(
+        "{ subject = \"orders\" }",
+        "{ registry = \"orders-value\" }",
+    );
+    folder.write("streams/orders.toml", &stream);
+    for arguments in [&[][..], &["--offline"]] {
+        let (code, lines) = check(&folder, arguments);
+        assert_eq!(code, 3, "{lines:?}");
+        assert_eq!(names(&lines), ["registry"]);
+    }
+    // The daemon waits for it.
+    let mut daemon = folder.command().arg("run").spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(daemon.try_wait().unwrap().is_none());
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+}

@@ -20,6 +20,10 @@ fn stream() -> Stream {
         object: "o".to_owned(),
         category: Category::Engagement,
         schema: Arc::new(schema(1, &format!("{ID}, {AT}, {KIND}"))),
+        origin: crate::config::Origin::Folder {
+            subject: "a".to_owned(),
+            version: None,
+        },
         nanos_as_long: false,
         names: [("kind".to_owned(), "the kind".to_owned())].into(),
         primary_key: vec!["id".to_owned()],

@@ -1,3 +1,5 @@
+mod registry;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -531,7 +533,9 @@ fn documented_defaults_are_the_defaults() {
         config.replace(&folder.0.path().display().to_string(), "")
     };
     let mut held = 0;
-    for (heading, text) in [("weir.toml\n", SETTINGS), ("Streams\n", STREAM)] {
+    let settings = format!("{SETTINGS}[registry]\nurl = \"http://127.0.0.1:8081\"\n");
+    let settings = settings.as_str();
+    for (heading, text) in [("weir.toml\n", settings), ("Streams\n", STREAM)] {
         let section = page.split("\n## ").find(|s| s.starts_with(heading));
         for line in section.unwrap().lines() {
             let cells: Vec<&str> = line.split(" | ").collect();
@@ -544,8 +548,8 @@ fn documented_defaults_are_the_defaults() {
             let (Some(key), Some(default)) = (key, default) else {
                 continue;
             };
-            let plain =
-                default == "true" || default.chars().all(|c| c.is_ascii_digit() || c == '_');
+            let plain = matches!(default, "true" | "false")
+                || default.chars().all(|c| c.is_ascii_digit() || c == '_');
             let value = if plain {
                 default.to_owned()
             } else {
@@ -569,8 +573,8 @@ fn documented_defaults_are_the_defaults() {
             }
             held += 1;
             match heading {
-                "Streams\n" => assert_eq!(shown(SETTINGS, &set), shown(SETTINGS, STREAM), "{key}"),
-                _ => assert_eq!(shown(&set, STREAM), shown(SETTINGS, STREAM), "{key}"),
+                "Streams\n" => assert_eq!(shown(settings, &set), shown(settings, STREAM), "{key}"),
+                _ => assert_eq!(shown(&set, STREAM), shown(settings, STREAM), "{key}"),
             }
         }
     }

@@ -14,6 +14,10 @@ fn plan(version: u32) -> Arc<StreamPlan> {
         object: "o".to_owned(),
         category: Category::Other,
         schema: Arc::new(parse("r", version, text, false).unwrap()),
+        origin: crate::config::Origin::Folder {
+            subject: "a".to_owned(),
+            version: None,
+        },
         nanos_as_long: false,
         names: BTreeMap::new(),
         primary_key: vec!["a".to_owned()],

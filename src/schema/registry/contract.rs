@@ -110,25 +110,26 @@ pub(super) async fn versions(client: &Client, subject: &str) -> Result<Vec<u32>>
     Ok(versions)
 }
 
-/// The compatibility level that holds for `subject`.
-pub(super) async fn level(client: &Client, subject: &str) -> Result<String> {
+/// The compatibility level that holds for `subject`, or for whatever has none of its own.
+pub(super) async fn level(client: &Client, subject: Option<&str>) -> Result<String> {
     #[derive(Deserialize)]
     struct Level {
         #[serde(rename = "compatibilityLevel")]
         level: String,
     }
-    let what = format!("the compatibility level of {subject}");
-    let query = [("defaultToGlobal", "true")];
-    let own: std::result::Result<Level, u32> =
-        ask(client, &["config", subject], &query, &what).await?;
-    let level = match own {
-        Ok(level) => level,
+    let what = "the compatibility level";
+    if let Some(subject) = subject {
+        let query = [("defaultToGlobal", "true")];
+        let own = ask::<Level>(client, &["config", subject], &query, what).await?;
         // Older registries do not fall back by themselves.
-        Err(_) => ask(client, &["config"], &[], &what)
-            .await?
-            .map_err(|_| no_registry(&what))?,
-    };
-    Ok(level.level)
+        if let Ok(own) = own {
+            return Ok(own.level);
+        }
+    }
+    let global: Level = ask(client, &["config"], &[], what)
+        .await?
+        .map_err(|_| no_registry(what))?;
+    Ok(global.level)
 }
 
 /// Where the schema with that id is registered; nothing where the registry cannot tell.

@@ -48,6 +48,14 @@ impl Registry {
         Self::with_pace(settings, metrics, clock, Pace::default())
     }
 
+    /// Looks whether the settings would do, without asking anybody.
+    ///
+    /// # Errors
+    /// Certificates or a key that cannot be read.
+    pub fn check(settings: &Settings) -> Result<()> {
+        Client::new(settings, &Metrics::new()?, Clock::system()).map(|_| ())
+    }
+
     pub(super) fn with_pace(
         settings: &Settings,
         metrics: &Metrics,
@@ -186,24 +194,6 @@ impl Registry {
         answer
     }
 
-    /// The same for as long as the registry is away.
-    ///
-    /// # Errors
-    /// There is none, or it is no Avro.
-    pub async fn version_at_last(
-        &self,
-        subject: &str,
-        wanted: Wanted,
-    ) -> std::result::Result<Named, Failure> {
-        loop {
-            self.0.gate.open().await;
-            match self.version(subject, wanted).await {
-                Err(Failure::Away(_)) => {}
-                answer => return answer,
-            }
-        }
-    }
-
     /// The version that the copies hold, without asking.
     pub fn kept_version(&self, subject: &str, wanted: Wanted) -> Option<Named> {
         self.0.disk.version(subject, wanted)
@@ -220,11 +210,12 @@ impl Registry {
         answer
     }
 
-    /// The compatibility level that holds for `subject`, in the registry's word; asked once.
+    /// The compatibility level that holds for `subject`, or for whatever has none of its own, in the
+    /// registry's word; asked once.
     ///
     /// # Errors
     /// The registry is away.
-    pub async fn level(&self, subject: &str) -> std::result::Result<String, Failure> {
+    pub async fn level(&self, subject: Option<&str>) -> std::result::Result<String, Failure> {
         let began = self.0.clock.tick();
         let answer = contract::level(&self.0.client, subject).await;
         self.told(&answer, began);

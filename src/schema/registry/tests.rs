@@ -3,6 +3,7 @@
 mod ids;
 mod outages;
 mod subjects;
+mod versions;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -46,20 +46,6 @@ async fn what_is_not_there_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_version_is_asked_for_until_the_registry_is_there() {
-    let mock = Mock::start().await;
-    mock.always(Some(said(503, "")));
-    mock.says("/subjects/s/versions/latest", &[version(1, 1, "one")]);
-    let client = client(&mock.settings());
-    let registry = client.registry.clone();
-    let asked = tokio::spawn(async move { registry.version_at_last("s", Wanted::Latest).await });
-    client.trouble().await;
-    mock.always(None);
-    let named = client.within(asked).await.unwrap().unwrap();
-    assert_eq!(named.version, 1);
-}
-
-#[tokio::test]
 async fn copies_answer_for_numbers_and_remember_the_latest() {
     let folder = tempfile::tempdir().unwrap();
     let mock = Mock::start().await;
@@ -91,8 +77,9 @@ async fn the_level_is_the_subject_s_or_the_registry_s() {
     mock.says("/config/old?defaultToGlobal=true", &[not_there(40_408)]);
     mock.says("/config", &[level("NONE")]);
     let registry = client(&mock.settings()).registry;
-    assert_eq!(registry.level("own").await.unwrap(), "FULL");
-    assert_eq!(registry.level("old").await.unwrap(), "NONE");
+    assert_eq!(registry.level(Some("own")).await.unwrap(), "FULL");
+    assert_eq!(registry.level(Some("old")).await.unwrap(), "NONE");
+    assert_eq!(registry.level(None).await.unwrap(), "NONE");
 }
 
 #[tokio::test]
