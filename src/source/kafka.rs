@@ -12,6 +12,7 @@ mod demo_broker;
 mod feed;
 mod native;
 mod properties;
+mod scan;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use consumer::spawn;
 pub use control::Control;
 pub use demo_broker::DemoBroker;
 pub use properties::check_properties;
+pub use scan::{ScanEnd, ScanRange, ScanSettings, scan};
 
 /// A partition of a topic of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

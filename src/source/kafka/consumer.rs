@@ -25,7 +25,7 @@ use crate::source::kafka::properties::{check_properties, refused};
 use crate::source::kafka::{Event, KafkaSettings, StartAt, TopicPartition};
 
 /// How long a message may wait in a block that is not full.
-const BLOCK_AGE: Duration = Duration::from_millis(100);
+pub(super) const BLOCK_AGE: Duration = Duration::from_millis(100);
 
 /// A block is handed on at a size between these, the smaller the more partitions there are.
 const BLOCK_BYTES: (u64, u64) = (32 << 10, 1 << 20);
@@ -38,10 +38,10 @@ const BLOCKS_SHARE: u64 = 4;
 const HELD_PER_BYTE: u64 = 2;
 
 /// Messages that are taken from a feed before the next one has its turn.
-const BATCH: usize = 2_000;
+pub(super) const BATCH: usize = 2_000;
 
 /// The thread's wait when nothing is there.
-const IDLE: Duration = Duration::from_millis(20);
+pub(super) const IDLE: Duration = Duration::from_millis(20);
 
 /// How long leaving the group may take.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -100,7 +100,7 @@ pub fn spawn(
 }
 
 /// librdkafka's settings: weir's defaults, then the operator's, then what weir's promises rest on.
-fn client_config(settings: &KafkaSettings) -> ClientConfig {
+pub(super) fn client_config(settings: &KafkaSettings) -> ClientConfig {
     let mut config = ClientConfig::new();
     // Each feed's queue is bounded by itself.
     let queued = (settings.queue_bytes - settings.queue_bytes / BLOCKS_SHARE) / HELD_PER_BYTE;
