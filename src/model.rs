@@ -6,3 +6,4 @@ pub mod position;
 pub mod raw;
 pub mod reject;
 pub mod secret;
+pub mod truncation;

@@ -10,11 +10,11 @@ use arrow::array::{
     new_null_array,
 };
 use arrow::datatypes::DataType;
-use sha2::{Digest, Sha256};
 
 use crate::clock::Micros;
 use crate::error::Result;
 use crate::model::reject::Fault;
+use crate::model::truncation::Truncation;
 use crate::pipeline::partition::Run;
 use crate::pipeline::provenance::Provenance;
 
@@ -72,14 +72,8 @@ impl Rejects {
         self.code.append_value(fault.code.as_str());
         self.field.append_option(fault.field.as_deref());
         if record.raw.len() > self.max_raw {
-            let digest = Sha256::digest(record.raw);
-            let hex: String = digest.iter().map(|b| format!("{b:02x}")).collect();
-            self.message.append_value(format!(
-                "{}; the first {} of {} bytes are kept, sha256 {hex}",
-                fault.message,
-                self.max_raw,
-                record.raw.len(),
-            ));
+            let cut = Truncation::of(record.raw, self.max_raw);
+            self.message.append_value(cut.told(&fault.message));
         } else {
             self.message.append_value(&fault.message);
         }
