@@ -318,7 +318,10 @@ fn lanes_of(lanes: &[Lane], stream: usize, streams: usize) -> Vec<Lane> {
 }
 
 /// Where newer versions of the stream's schema come from.
-fn version_source(
+///
+/// # Errors
+/// It is a registry, and none is named.
+pub fn version_source(
     schemas: &Schemas,
     registry: Option<&Registry>,
     stream: &Stream,

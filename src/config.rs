@@ -18,7 +18,7 @@ mod registry;
 pub mod schemas;
 mod section;
 mod stream;
-mod units;
+pub(crate) mod units;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -115,6 +115,21 @@ pub enum Compatibility {
     ForwardTransitive,
     Full,
     FullTransitive,
+}
+
+impl Compatibility {
+    /// The level as the settings name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Compatibility::None => "NONE",
+            Compatibility::Backward => "BACKWARD",
+            Compatibility::BackwardTransitive => "BACKWARD_TRANSITIVE",
+            Compatibility::Forward => "FORWARD",
+            Compatibility::ForwardTransitive => "FORWARD_TRANSITIVE",
+            Compatibility::Full => "FULL",
+            Compatibility::FullTransitive => "FULL_TRANSITIVE",
+        }
+    }
 }
 
 /// `[flush]`: when a batch is cut.

@@ -17,3 +17,4 @@ pub mod schema;
 pub mod shutdown;
 pub mod source;
 pub mod store;
+pub mod what_if;

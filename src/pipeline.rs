@@ -19,4 +19,5 @@ pub mod plan;
 pub mod provenance;
 pub mod rejects;
 pub mod status;
+pub mod trial;
 pub mod upload;

@@ -29,3 +29,5 @@ mod stop;
 mod table;
 #[path = "daemon/weir.rs"]
 mod weir;
+#[path = "daemon/what_if.rs"]
+mod what_if;

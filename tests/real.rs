@@ -4,8 +4,8 @@
 //! part cannot do is a failure, never a skip. Each module is one subject:
 //! `smoke`: every part starts and a topic lands; `kills`: instances die at every step; `zombie`: an
 //! instance sleeps through its session; `outage`: a part goes away and comes back; `cluster`: leaders
-//! die; `faults`: what brokers do to a topic; `plantings`: a broken lake is found out;
-//! `lake`: the contract of `tests/lake_contract` on S3.
+//! die; `faults`: what brokers do to a topic; `plantings`: a broken lake is found out; `what_if`: what a
+//! new schema would do is what it does; `lake`: the contract of `tests/lake_contract` on S3.
 
 #![allow(
     clippy::disallowed_methods,
@@ -43,6 +43,8 @@ mod services;
 mod smoke;
 #[path = "lake_contract/suite.rs"]
 mod suite;
+#[path = "real/what_if.rs"]
+mod what_if;
 #[path = "real/world.rs"]
 mod world;
 #[path = "real/zombie.rs"]

@@ -108,6 +108,16 @@ pub(crate) fn escaped(bytes: &[u8]) -> String {
     text
 }
 
+/// `topic:partition @offset` of a record, with its place in an envelope.
+pub(crate) fn place(source: &str, partition: i32, offset: i64, index: i32) -> String {
+    let source = escaped(source.as_bytes());
+    let index = match index {
+        0 => String::new(),
+        index => format!(" record {index}"),
+    };
+    format!("{source}:{partition} @{offset}{index}")
+}
+
 /// A bar on stderr that counts `what`; nothing is drawn where stderr is no terminal.
 pub(crate) fn bar(message: &str, length: u64, what: &str) -> Result<ProgressBar> {
     let form = format!("{{msg:>16}} {{wide_bar}} {{human_pos}}/{{human_len}} {what}, {{per_sec}}");

@@ -169,14 +169,8 @@ fn to_the_second(time: &str) -> String {
     }
 }
 
-/// `topic:partition @offset`, with the record's place in an envelope.
 fn place(at: &At) -> String {
-    let source = output::escaped(at.source.as_bytes());
-    let index = match at.index {
-        0 => String::new(),
-        index => format!(" record {index}"),
-    };
-    format!("{source}:{} @{}{index}", at.partition, at.offset)
+    output::place(&at.source, at.partition, at.offset, at.index)
 }
 
 fn text(reject: &Reject) -> String {

@@ -2,6 +2,8 @@
 //!
 //! Owns: showing. Does not own: the mapping and the rules (`schema`).
 
+mod what_if;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -31,12 +33,15 @@ enum Command {
         /// The stream
         stream: String,
     },
+    /// What a new version would do to real records, and what registration would say
+    WhatIf(what_if::Arguments),
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Error> {
     match &arguments.command {
         Command::Check { subject } => check(context, subject.as_deref()),
         Command::Show { stream } => show(context, stream),
+        Command::WhatIf(arguments) => what_if::run(context, arguments),
     }
 }
 

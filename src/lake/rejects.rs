@@ -78,6 +78,11 @@ impl RejectsTable {
         self.files.len()
     }
 
+    /// Rows of the table, as far as its log tells.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().filter_map(|f| f.rows).sum()
+    }
+
     /// The rejects by code and field. `each` is told of every file that was read.
     ///
     /// # Errors

@@ -10,7 +10,6 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use crate::clock::{Micros, Tick};
-use crate::config::PayloadFormat;
 use crate::error::{Error, Result};
 use crate::model::ledger::{Cut, RangeRecord};
 use crate::model::position::push_range;
@@ -122,16 +121,9 @@ impl OpenBatch {
     /// An empty batch. It is used again after each cut, with its buffers.
     pub fn new(plan: Arc<StreamPlan>, budget: &Budget) -> Self {
         let stream = &plan.stream;
-        let topics = stream.topics.as_ref();
-        let options = JsonOptions {
-            unknown_fields: stream.unknown_fields,
-            envelope: topics.is_some_and(|t| t.format == PayloadFormat::JsonEnvelope),
-            max_message_bytes: topics.map_or(u64::MAX, |t| t.max_message_bytes),
-            max_records_per_message: topics.map_or(u64::MAX, |t| t.max_records_per_message),
-        };
         let schema = &stream.schema;
         Self {
-            decoder: JsonDecoder::new(schema, options),
+            decoder: JsonDecoder::new(schema, JsonOptions::of(stream)),
             judged: Judged::default(),
             columns: Columns::new(schema),
             provenance: Provenance::default(),

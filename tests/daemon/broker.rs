@@ -24,6 +24,11 @@ impl Broker {
         self.0.bootstrap_servers()
     }
 
+    /// From now on each answer takes so long.
+    pub(crate) fn slow(&self, round_trip: Duration) {
+        self.0.broker_round_trip_time(1, round_trip).unwrap();
+    }
+
     /// Sends values to a partition, in their order, and waits until all are there.
     pub(crate) fn send(
         &self,

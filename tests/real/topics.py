@@ -3,7 +3,7 @@
 topics.py BROKERS create NAME PARTITIONS [KEY=VALUE]... | delete NAME | grow NAME PARTITIONS
         | cut NAME PARTITION OFFSET (removes the records before the offset)
         | ends NAME (first and next offsets) | held NAME (number of messages)
-        | leader NAME PARTITION (id of the node)
+        | leader NAME PARTITION (id of the node) | groups - (names of the consumer groups)
 """
 
 import json
@@ -94,5 +94,7 @@ elif verb == "held":
     print(held())
 elif verb == "leader":
     print(leader(int(rest[0])))
+elif verb == "groups":
+    print(json.dumps([g.group_id for g in admin.list_consumer_groups().result(30).valid]))
 else:
     sys.exit(__doc__)

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use arrow::datatypes::{Schema as ArrowSchema, SchemaRef};
+use arrow::datatypes::{Fields, Schema as ArrowSchema, SchemaRef};
 use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_conversion::{TryFromArrow, TryIntoArrow};
 use delta_kernel::expressions::ColumnName;
 use delta_kernel::schema::StructType;
-use delta_kernel::snapshot::Snapshot;
+use delta_kernel::snapshot::{Snapshot, SnapshotRef};
 use delta_kernel::transaction::create_table::create_table;
 use delta_kernel::transaction::data_layout::DataLayout;
 use delta_kernel::{Engine, KernelError};
@@ -41,25 +41,27 @@ impl DeltaTable {
     /// # Errors
     /// The store cannot be reached, or the table's columns do not fit (`Refused`).
     pub async fn look(store: &Store, stream: &str, spec: &TableSpec) -> Result<Option<u64>> {
-        let name = layout::data_table(stream);
-        if !ledger::is_there(&store.objects(), &name).await? {
+        let Some(snapshot) = there(store, stream).await? else {
             return Ok(None);
+        };
+        let name = layout::data_table(stream);
+        is_weirs(&snapshot, &name, spec)?;
+        let refusals = refusals(&snapshot, &spec.schema)?;
+        if !refusals.is_empty() {
+            return Err(does_not_follow(&name, &refusals));
         }
-        let (objects, root) = store.for_engine();
-        let url = table_url(&root, &name)?;
-        let engine = engine(objects);
-        let there = blocking(move || Ok(load(engine.as_ref(), &url)));
-        match there.await? {
-            Ok(snapshot) => {
-                is_weirs(&snapshot, &name, spec)?;
-                let refusals = refusals(&snapshot, &spec.schema)?;
-                if !refusals.is_empty() {
-                    return Err(does_not_follow(&name, &refusals));
-                }
-                Ok(Some(snapshot.version()))
-            }
-            Err(e) => Err(kernel_error("load the table", e)),
-        }
+        Ok(Some(snapshot.version()))
+    }
+
+    /// The version and the columns of the DLO of `stream`; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// The store cannot be reached, or the table cannot be read (`Refused`).
+    pub async fn columns(store: &Store, stream: &str) -> Result<Option<(u64, Fields)>> {
+        let Some(snapshot) = there(store, stream).await? else {
+            return Ok(None);
+        };
+        Ok(Some((snapshot.version(), columns_of(&snapshot)?.fields)))
     }
 
     /// Opens the two tables of `stream`, or creates what is missing. Whether one that is there can
@@ -132,6 +134,20 @@ impl DeltaTable {
         }
         Ok(Vec::new())
     }
+}
+
+/// The DLO of `stream`, if there is one.
+async fn there(store: &Store, stream: &str) -> Result<Option<SnapshotRef>> {
+    let name = layout::data_table(stream);
+    if !ledger::is_there(&store.objects(), &name).await? {
+        return Ok(None);
+    }
+    let (objects, root) = store.for_engine();
+    let url = table_url(&root, &name)?;
+    let engine = engine(objects);
+    let loaded = blocking(move || Ok(load(engine.as_ref(), &url))).await?;
+    let snapshot = loaded.map_err(|e| kernel_error("load the table", e))?;
+    Ok(Some(snapshot))
 }
 
 /// The table engine over `objects`; called within the runtime.

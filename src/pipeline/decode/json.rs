@@ -11,7 +11,7 @@ mod walk;
 
 use std::ops::Range;
 
-use crate::config::UnknownFields;
+use crate::config::{PayloadFormat, Stream, UnknownFields};
 use crate::model::reject::{Fault, RejectCode, SkipCode};
 use crate::pipeline::decode::columns::Columns;
 use crate::pipeline::decode::json::fault::{Stop, fault};
@@ -32,6 +32,19 @@ pub struct JsonOptions {
     pub max_message_bytes: u64,
     /// Longer envelopes are one reject.
     pub max_records_per_message: u64,
+}
+
+impl JsonOptions {
+    /// What the settings of `stream` say.
+    pub fn of(stream: &Stream) -> Self {
+        let topics = stream.topics.as_ref();
+        Self {
+            unknown_fields: stream.unknown_fields,
+            envelope: topics.is_some_and(|t| t.format == PayloadFormat::JsonEnvelope),
+            max_message_bytes: topics.map_or(u64::MAX, |t| t.max_message_bytes),
+            max_records_per_message: topics.map_or(u64::MAX, |t| t.max_records_per_message),
+        }
+    }
 }
 
 /// A decoder of one stream's messages.
