@@ -5,7 +5,8 @@
 //! `smoke`: every part starts and a topic lands; `kills`: instances die at every step; `zombie`: an
 //! instance sleeps through its session; `outage`: a part goes away and comes back; `cluster`: leaders
 //! die; `faults`: what brokers do to a topic; `plantings`: a broken lake is found out; `what_if`: what a
-//! new schema would do is what it does; `lake`: the contract of `tests/lake_contract` on S3.
+//! new schema would do is what it does; `registry`: schemas of a registry that is not ours; `lake`: the
+//! contract of `tests/lake_contract` on S3.
 
 #![allow(
     clippy::disallowed_methods,
@@ -37,6 +38,8 @@ mod outage;
 mod plan;
 #[path = "real/plantings.rs"]
 mod plantings;
+#[path = "real/registry.rs"]
+mod registry;
 #[path = "real/services.rs"]
 mod services;
 #[path = "real/smoke.rs"]

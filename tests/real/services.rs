@@ -6,6 +6,8 @@ pub mod kafka;
 pub mod process;
 #[path = "services/proxy.rs"]
 pub mod proxy;
+#[path = "services/registry.rs"]
+pub mod registry;
 #[path = "services/s3.rs"]
 pub mod s3;
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs, once, the real parts that the tests need, under ${WEIR_TOOLS:-$HOME/.cache/weir-tools}:
 #   kafka       Apache Kafka's jars, from Maven Central (tests/services/kafka/pom.xml)
+#   registry    Apicurio Registry with its jars, from Maven Central (tests/services/registry/pom.xml)
 #   versitygw   an S3 server, built from source
 #   python      a virtual environment with the readers (tests/services/requirements.txt)
 # Prints one line for each: its name, a tab, its place. What cannot be installed is a failure.
@@ -25,6 +26,20 @@ kafka() {
     mv "$work" "$place"
   fi
   printf 'kafka\t%s\n' "$place"
+}
+
+registry() {
+  local place=$tools/registry-$(content "$here/registry/pom.xml") work
+  if [[ ! -d $place ]]; then
+    need mvn "Debian: maven"
+    need java "Debian: openjdk-17-jre-headless"
+    work=$(mktemp -d "$tools/.work.XXXXXX")
+    # Maven marks beside the pom what it has unpacked, and would not do it again elsewhere.
+    cp "$here/registry/pom.xml" "$work"
+    mvn -q -B -f "$work/pom.xml" "$maven_plugin:unpack" -DoutputDirectory="$work" >&2
+    mv "$work" "$place"
+  fi
+  printf 'registry\t%s\n' "$place"
 }
 
 s3() {
@@ -56,5 +71,6 @@ mkdir -p "$tools"
 exec 9>"$tools/.lock"
 flock 9
 kafka
+registry
 s3
 python
