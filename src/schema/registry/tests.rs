@@ -3,6 +3,7 @@
 mod ids;
 mod outages;
 mod subjects;
+mod tls;
 mod versions;
 
 use std::collections::HashMap;
