@@ -78,15 +78,22 @@ impl Place<'_> {
         }]
     }
 
-    /// The fault with its path from here on, as far as it names fields.
+    /// The fault with its path from here on.
     fn relative(&self, fault: &Fault) -> Fault {
         let path = fault.field.as_deref().unwrap_or_default();
         let tail = path.get(self.path.len()..).unwrap_or_default();
-        let names = tail.split(['[', '{']).next().unwrap_or_default();
-        let names = names.trim_start_matches('.');
-        Fault {
-            field: (!names.is_empty()).then(|| names.to_owned()),
-            ..fault.clone()
+        let tail = tail.trim_start_matches('.');
+        match tail.contains(['[', '{']) {
+            // which item is not known here
+            true => Fault {
+                field: None,
+                message: format!("{tail}: {}", fault.message),
+                ..fault.clone()
+            },
+            false => Fault {
+                field: (!tail.is_empty()).then(|| tail.to_owned()),
+                ..fault.clone()
+            },
         }
     }
 

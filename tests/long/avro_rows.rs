@@ -1,9 +1,9 @@
-//! Weir's Avro decoder for other programs to be held against: `tests/long/avro.py` drives it.
+//! Weir's Avro decoder for other programs to be held against: `tests/long/avro_resolution.py` drives it.
 //!
 //! Each line of standard input is `{"writer": schema, "reader": schema, "data": [hexadecimal]}`; the
 //! answer is a line `{"refused": [text]}` (no schema, or none that can land), `{"faults": [text]}`
 //! (the reader reads no record of the writer), or `{"rows": [row]}`, where a row is an array of cells
-//! or the code of a reject. Floats and decimals are texts, bytes hexadecimal, times numbers.
+//! or the text `code@path: rule` of a reject. Floats and decimals are texts, bytes hexadecimal, times numbers.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -21,6 +21,7 @@ use arrow::datatypes::{
 };
 use serde_json::{Value as Json, json};
 use weir::config::UnknownFields;
+use weir::model::reject::Fault;
 use weir::pipeline::decode::Judged;
 use weir::pipeline::decode::avro::{AvroDecoder, AvroOptions};
 use weir::pipeline::decode::columns::Columns;
@@ -48,7 +49,7 @@ fn answer(asked: &Json) -> Json {
     let plan = match resolve(&writer, &reader) {
         Ok(plan) => plan,
         Err(faults) => {
-            let told: Vec<String> = faults.iter().map(|f| format!("{f:?}")).collect();
+            let told: Vec<String> = faults.iter().map(told).collect();
             return json!({ "faults": told });
         }
     };
@@ -68,12 +69,17 @@ fn answer(asked: &Json) -> Json {
             decoder.decode(&datum, &mut columns, &mut judged);
             let arrays = columns.finish();
             match judged.rejects.first() {
-                Some(reject) => json!(reject.fault.code.as_str()),
+                Some(reject) => json!(told(&reject.fault)),
                 None => arrays.iter().map(|array| cell(array, 0)).collect(),
             }
         })
         .collect();
     json!({ "rows": rows })
+}
+
+fn told(fault: &Fault) -> String {
+    let field = fault.field.as_deref().unwrap_or_default();
+    format!("{}@{field}: {}", fault.code, fault.message)
 }
 
 fn bytes(text: &str) -> Vec<u8> {

@@ -508,3 +508,22 @@ fn a_root_may_be_a_union() {
     assert_eq!(pair.judge(&[2, 2]), r#"{"a":1}"#);
     assert_eq!(pair.judge(&[0]), "null_value");
 }
+
+#[test]
+fn a_branch_tells_the_path_of_what_does_not_match() {
+    let inner = |ty: &str| {
+        format!(r#"{{"type":"record","name":"I","fields":[{{"name":"x","type":{ty}}}]}}"#)
+    };
+    let null_or = |ty: &str| format!(r#"["null",{ty}]"#);
+    let (text, int) = (r#""string""#, r#""int""#);
+    let list = |ty: &str| format!(r#"{{"type":"array","items":{ty}}}"#);
+    let of = |writer: &str, reader: &str| {
+        Pair::new(
+            &one(&null_or(&inner(writer))),
+            &one(&null_or(&inner(reader))),
+        )
+    };
+    assert_eq!(of(text, int).judge(&[2, 0]), "wrong_type@a.x");
+    assert_eq!(of(&list(text), &list(int)).judge(&[2, 0]), "wrong_type@a");
+    assert_eq!(of(text, int).judge(&[0]), r#"{"a":null}"#);
+}
