@@ -12,6 +12,7 @@ pub mod compat;
 pub(crate) mod defaults;
 pub mod evolve;
 pub mod fingerprint;
+pub mod fingerprints;
 pub mod folder;
 pub mod inline;
 pub mod matching;

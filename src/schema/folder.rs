@@ -61,6 +61,18 @@ pub fn found(dir: &Path, subject: &str, nanos_as_long: bool) -> Result<Vec<Found
     Ok(found.collect())
 }
 
+/// The texts as they stand, by version, ascending; a file that cannot be read is left out.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn texts(dir: &Path, subject: &str) -> Result<Vec<(u32, String)>, Fault> {
+    let (files, _) = files(&dir.join(subject))?;
+    let texts = files
+        .into_iter()
+        .filter_map(|(version, path)| Some((version, std::fs::read_to_string(path).ok()?)));
+    Ok(texts.collect())
+}
+
 fn fault(path: &Path, message: impl Into<String>) -> Fault {
     Fault {
         path: path.to_path_buf(),

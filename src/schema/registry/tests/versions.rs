@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::error::Kind;
+use crate::schema::fingerprint::fingerprint;
+use crate::schema::fingerprints::{Fingerprints, Home};
 use crate::schema::registry::versions::RegistryVersions;
 use crate::schema::versions::VersionSource;
 
@@ -45,4 +47,44 @@ async fn what_is_above_the_version_in_force_is_read() {
     mock.says("/subjects/s/versions", &[not_there(40_401)]);
     assert_eq!(source.versions(1).await.unwrap_err().kind(), Kind::Config);
     assert_eq!(client.registry.trouble(), None);
+}
+
+#[tokio::test]
+async fn fingerprints_are_those_of_the_subject_s_versions() {
+    let mock = Mock::start().await;
+    mock.always(Some(said(503, "")));
+    mock.says("/subjects/s/versions", &[said(200, "[1,2]")]);
+    let text = r#"{"type": "record", "name": "A", "fields": [{"name": "b", "type": "B"}]}"#;
+    let refers = json!([{"name": "B", "subject": "b", "version": 1}]);
+    let one = json!({"id": 1, "version": 1, "schema": text, "references": refers});
+    mock.says("/subjects/s/versions/1", &[said(200, one)]);
+    let other = json!({"id": 2, "version": 2, "schema": "{}", "schemaType": "JSON"});
+    mock.says("/subjects/s/versions/2", &[said(200, other)]);
+    let b = r#"{"type": "fixed", "name": "B", "size": 3}"#;
+    let referred = json!({"version": 1, "schema": b});
+    mock.says(
+        "/subjects/b/versions/1?deleted=true",
+        &[said(200, referred)],
+    );
+    let client = client(&mock.settings());
+    let home = Home::Registry(client.registry.clone());
+    let clock = client.clock.clone();
+    let fingerprints = Fingerprints::new(home, "s".to_owned(), clock.clone()).unwrap();
+
+    let wanted = fingerprint(text, &[b.into()]).unwrap();
+    assert_eq!(fingerprints.lookup(wanted, clock.tick()), Lookup::Pending);
+    client.trouble().await;
+    assert_eq!(fingerprints.lookup(wanted, clock.tick()), Lookup::Pending);
+    mock.always(None);
+    let answer = fingerprints.answer(wanted, clock.tick());
+    assert_eq!(known(client.within(answer).await).id, Some(1));
+    // A look is one request, whatever number of messages waits for it.
+    let looks = mock.asked("/subjects/s/versions");
+    let seen = clock.tick();
+    let waiting = (0..20).map(|_| fingerprints.answer(7, seen));
+    let answers = client.within(futures::future::join_all(waiting)).await;
+    assert!(answers.iter().all(|a| matches!(a, Lookup::Unknown(_))));
+    assert_eq!(mock.asked("/subjects/s/versions"), looks + 1);
+    let once = ["/subjects/s/versions/1", "/subjects/s/versions/2"];
+    assert_eq!(once.map(|path| mock.asked(path)), [1, 1]);
 }
