@@ -108,6 +108,9 @@ impl Context {
             config.log.level.clone_from(level);
         }
         start_logs(&config.log)?;
+        for note in &config.notes {
+            tracing::warn!("{note}");
+        }
         Ok(config)
     }
 }

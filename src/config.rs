@@ -58,6 +58,8 @@ pub struct Config {
     pub log: Log,
     /// The streams, by name.
     pub streams: Vec<Arc<Stream>>,
+    /// What is to be told of how it was read, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// `[kafka]`.

@@ -104,7 +104,9 @@ fn read(
     findings: &Findings,
 ) -> Option<Config> {
     let settings = read_settings(path, env, findings)?;
-    let streams = streams(&folder_of(path), env, &settings, ask, findings);
+    let reader = Reader::new(settings.registry.as_ref(), ask);
+    let streams = streams(&folder_of(path), env, &settings, &reader, findings);
+    let notes = reader.into_notes();
     Some(Config {
         instance: settings.instance,
         kafka: settings.kafka,
@@ -117,6 +119,7 @@ fn read(
         shutdown_grace: settings.shutdown_grace,
         log: settings.log,
         streams: streams.into_iter().map(|s| Arc::new(s.stream)).collect(),
+        notes,
     })
 }
 
@@ -130,13 +133,12 @@ fn streams(
     folder: &Path,
     env: &BTreeMap<String, String>,
     settings: &Settings,
-    ask: Ask,
+    reader: &Reader<'_>,
     findings: &Findings,
 ) -> Vec<Placed> {
-    let reader = Reader::new(settings.registry.as_ref(), ask);
     let streams: Vec<Placed> = stream_files(folder, findings)
         .iter()
-        .filter_map(|path| read_stream(path, env, settings, &reader, findings))
+        .filter_map(|path| read_stream(path, env, settings, reader, findings))
         .collect();
     names_differ(&streams, findings);
     topics_feed_one_stream(&streams, findings);

@@ -186,6 +186,7 @@ pub(crate) struct Reader<'a> {
     ask: Ask,
     /// It was away for an earlier stream: that is not tried again.
     away: RefCell<Option<Away>>,
+    notes: RefCell<Vec<String>>,
 }
 
 impl<'a> Reader<'a> {
@@ -194,7 +195,13 @@ impl<'a> Reader<'a> {
             settings,
             ask,
             away: RefCell::new(None),
+            notes: RefCell::default(),
         }
+    }
+
+    /// What copies were used for, since the registry was away.
+    pub(crate) fn into_notes(self) -> Vec<String> {
+        self.notes.into_inner()
     }
 
     /// A version of `subject` as a stream's schema.
@@ -224,7 +231,18 @@ impl<'a> Reader<'a> {
         let asked_before = self.away.borrow().clone();
         let may_ask = self.ask == Ask::Once && asked_before.is_none();
         match ask(settings, subject, wanted, may_ask) {
-            Ok(Asked::Told(named) | Asked::Away(_, Some(named))) => Ok(named),
+            Ok(Asked::Told(named)) => Ok(named),
+            Ok(Asked::Away(away, Some(named))) => {
+                if let Some(away) = away.or(asked_before) {
+                    self.notes.borrow_mut().push(format!(
+                        "{subject}: {}; its version {} of the last answer is used",
+                        Failure::Away(away.clone()),
+                        named.version
+                    ));
+                    *self.away.borrow_mut() = Some(away);
+                }
+                Ok(named)
+            }
             Ok(Asked::Nothing(message)) => Err(Unread::new(message, false)),
             Ok(Asked::Away(away, None)) => {
                 let away = away.or(asked_before);
@@ -281,9 +299,6 @@ fn ask(settings: &Settings, subject: &str, wanted: Wanted, may_ask: bool) -> Res
             }
         }
         let kept = registry.kept_version(subject, wanted);
-        if let (Some(away), Some(kept)) = (&away, &kept) {
-            tracing::warn!(subject, version = kept.version, reason = %away.reason, "the registry is away; its last known answer is used");
-        }
         Ok(Asked::Away(away, kept))
     };
     let run = || {
