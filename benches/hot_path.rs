@@ -22,6 +22,8 @@
     reason = "a bench measures, prints, ends at the first thing that is wrong, and shares files with another"
 )]
 
+#[path = "hot_path/avro.rs"]
+mod avro;
 #[path = "shared/event.rs"]
 mod event;
 #[path = "shared/floor.rs"]

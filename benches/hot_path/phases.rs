@@ -20,7 +20,7 @@ use weir::pipeline::plan::StreamPlan;
 use weir::pipeline::provenance::{self, Provenance};
 
 use crate::event::Events;
-use crate::{floor, ready, setup};
+use crate::{avro, floor, ready, setup};
 
 /// A phase's work, ready to run.
 pub type Measured = Box<dyn FnMut()>;
@@ -37,9 +37,10 @@ pub struct Phase {
 
 const PARSE: &str = "floor: serde_json";
 const WRITE: &str = "floor: ArrowWriter";
+const BY_HAND: &str = "floor: Avro by hand";
 
 /// All of them.
-pub const PHASES: [Phase; 7] = [
+pub const PHASES: [Phase; 9] = [
     Phase {
         name: "UTF-8 check",
         floor: &[],
@@ -64,6 +65,16 @@ pub const PHASES: [Phase; 7] = [
         name: "decode",
         floor: &[PARSE],
         prepare: decode,
+    },
+    Phase {
+        name: BY_HAND,
+        floor: &[],
+        prepare: floor_avro,
+    },
+    Phase {
+        name: "decode Avro",
+        floor: &[BY_HAND],
+        prepare: decode_avro,
     },
     Phase {
         name: "encode",
@@ -134,6 +145,40 @@ fn decode(records: usize) -> Measured {
         }
         black_box(columns.finish());
         assert_eq!(accepted, events.len(), "every event conforms");
+    })
+}
+
+fn floor_avro(records: usize) -> Measured {
+    let data = avro::data(&Events::generate(SEED, records));
+    let mut columns = avro::ByHand::default();
+    Box::new(move || {
+        for datum in data.iter() {
+            columns.decode(datum).expect("every event conforms");
+            if columns.rows() >= ready::CHUNK_ROWS {
+                black_box(columns.finish());
+            }
+        }
+        black_box(columns.finish());
+    })
+}
+
+fn decode_avro(records: usize) -> Measured {
+    let data = avro::data(&Events::generate(SEED, records));
+    let schema = ready::schema();
+    let mut decoder = avro::decoder(&schema);
+    let mut columns = Columns::new(&schema);
+    let mut judged = Judged::default();
+    Box::new(move || {
+        let mut accepted = 0;
+        for datum in data.iter() {
+            decoder.decode(datum, &mut columns, &mut judged);
+            accepted += judged.accepted.len();
+            if columns.rows() >= ready::CHUNK_ROWS {
+                black_box(columns.finish());
+            }
+        }
+        black_box(columns.finish());
+        assert_eq!(accepted, data.len(), "every event conforms");
     })
 }
 

@@ -20,7 +20,8 @@ pub const SCHEMA: &str = r#"{
   ]
 }"#;
 
-const CATEGORIES: [&str; 12] = [
+/// The symbols of `category`, in order.
+pub const CATEGORIES: [&str; 12] = [
     "book", "cinema", "coffee", "flight", "food", "fuel", "game", "hotel", "music", "rent", "tool",
     "train",
 ];
@@ -34,16 +35,16 @@ const SYLLABLES: [&str; 16] = [
 
 /// An event as a plain struct: what the floor parses.
 #[derive(Debug, Deserialize)]
-#[allow(dead_code)]
+#[allow(dead_code, missing_docs)]
 pub struct Event<'a> {
-    id: &'a str,
-    number: i64,
-    category: &'a str,
-    amount: f64,
-    country: &'a str,
-    created_at: &'a str,
-    active: bool,
-    note: &'a str,
+    pub id: &'a str,
+    pub number: i64,
+    pub category: &'a str,
+    pub amount: f64,
+    pub country: &'a str,
+    pub created_at: &'a str,
+    pub active: bool,
+    pub note: &'a str,
 }
 
 /// Messages in one arena.
