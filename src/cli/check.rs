@@ -14,10 +14,11 @@ use serde::Serialize;
 use crate::cli::run::runtime;
 use crate::cli::{Context, Format, code_of, output};
 use crate::clock::Clock;
-use crate::config::{self, Ask, Config, Problems, TopicSelect};
+use crate::config::{self, Ask, Config, Problems, Stream, TopicSelect};
 use crate::error::{Error, Kind, Result};
 use crate::lake::delta::DeltaTable;
-use crate::lake::layout;
+use crate::lake::protocol::schema_in_force;
+use crate::lake::{View, layout};
 use crate::pipeline::plan::table_spec;
 use crate::store;
 
@@ -174,8 +175,8 @@ async fn of_lake(config: &Config) -> Vec<Check> {
                 .timeout(DEADLINE, there)
                 .await
                 .unwrap_or_else(|| away().map(|()| None));
-            let found = there.map(|version| match version {
-                Some(version) => format!("at version {version}, and the stream's rows fit"),
+            let found = there.map(|view| match view {
+                Some(view) => fits(stream, &view),
                 None => "is not there yet; weir run creates it".to_owned(),
             });
             let name = format!("table {}", layout::data_table(&stream.name));
@@ -183,6 +184,19 @@ async fn of_lake(config: &Config) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// That the table fits, and which schema version it is at.
+fn fits(stream: &Stream, view: &View) -> String {
+    let fits = format!("at version {}, and the stream's rows fit", view.version);
+    let newest = stream.schema.version;
+    match schema_in_force(view) {
+        Some(table) if table > newest => format!(
+            "{fits}; schema version {table} is in force, and goes before {newest}, which is configured"
+        ),
+        Some(table) => format!("{fits}; schema version {table} is in force"),
+        None => fits,
+    }
 }
 
 fn of_problems(context: &Context, problems: &Problems) -> Report {

@@ -24,8 +24,8 @@ pub struct Judged {
     pub rejects: Vec<ElementReject>,
     /// Why the message is no record.
     pub skipped: Option<SkipCode>,
-    /// True if the message holds a field that the schema does not have, be it rejected for it or the
-    /// field passed over: a newer version may know it.
+    /// True if the message holds a field or an enum's symbol that the schema does not have, be it
+    /// rejected for it or the field passed over: a newer version may know it.
     pub met_unknown: bool,
 }
 

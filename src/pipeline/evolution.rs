@@ -91,6 +91,10 @@ impl From<Error> for Unfit {
 impl Evolution {
     /// Nothing is in force before [`Evolution::start`].
     pub fn new(parts: EvolutionParts) -> Self {
+        if parts.source.pace().is_some() {
+            // Not looked yet, though there is something to look for.
+            parts.flow.note_look(Tick::default());
+        }
         Self {
             parts,
             turn: tokio::sync::Mutex::default(),
@@ -162,7 +166,7 @@ impl Evolution {
                 if !*is_away {
                     tracing::warn!(stream, %error, "newer schema versions cannot be looked for; the version in force goes on");
                 }
-                if self.parts.flow.is_waiting() {
+                if self.parts.flow.waiting() > 0 {
                     let held = format!(
                         "a record holds a field that the schema does not have, and newer versions cannot be looked for: {error}"
                     );
@@ -274,7 +278,7 @@ impl Evolution {
         if let Some(before) = before
             && before.told.version == Some(schema.version)
             && before.text.as_ref() == Some(&schema.text)
-            && flow.is_waiting()
+            && flow.waiting() > 0
         {
             // Lanes ask often; what the table said holds until the next look of another kind.
             return Err(Unfit::Refused(before.told.reasons));

@@ -27,6 +27,10 @@ mod tests;
 /// Batches of a stream that are cut and not yet settled, beyond which its partitions pause.
 pub const MAX_IN_FLIGHT: usize = 4;
 
+/// Blocks of a stream that wait for a look, beyond which its partitions pause. Fewer would let a
+/// stream with a steady share of unknown fields idle from look to look.
+pub const MAX_WAITING: usize = 16;
+
 /// One stream as its stages see it.
 #[derive(Debug)]
 pub struct Flow {
@@ -46,7 +50,7 @@ pub struct Flow {
     /// to look for.
     looked: AtomicU64,
     look_wanted: Notify,
-    /// Lanes that wait for a look.
+    /// Blocks that wait for a look.
     waiting: AtomicUsize,
 }
 
@@ -108,7 +112,7 @@ impl Drop for OpenMark {
     }
 }
 
-/// A lane waits for a look, until it is dropped.
+/// A block waits for a look, until it is dropped.
 #[derive(Debug)]
 pub struct Waiting(Arc<Flow>);
 
@@ -279,14 +283,14 @@ impl Flow {
         self.look_wanted.notified().await;
     }
 
-    /// Marks that a lane waits for a look, so that nothing more is fetched meanwhile.
+    /// Marks that a block waits for a look.
     pub fn wait_for_look(self: &Arc<Self>) -> Waiting {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         Waiting(self.clone())
     }
 
-    /// True while a lane waits for a look.
-    pub fn is_waiting(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) > 0
+    /// Blocks that wait for a look.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
     }
 }

@@ -17,7 +17,7 @@ use crate::model::ledger::Cut;
 use crate::model::raw::RawBlock;
 use crate::pipeline::batch::{OpenBatch, Taken};
 use crate::pipeline::budget::{Budget, Charge, Stage};
-use crate::pipeline::flow::{Flow, OpenMark, Waiting};
+use crate::pipeline::flow::{Flow, MAX_WAITING, OpenMark, Waiting};
 use crate::pipeline::partition::Run;
 use crate::source::kafka::{BlockSink, TopicPartition};
 
@@ -37,6 +37,8 @@ struct Queued {
     seen: Tick,
     /// Held until it is judged.
     _charge: Charge,
+    /// While it waits for a look.
+    waiting: Option<Waiting>,
 }
 
 enum Order {
@@ -75,7 +77,7 @@ impl Lane {
         let (orders, queue) = sync_channel(QUEUE_BLOCKS);
         let mut worker = Worker {
             open: flows.iter().map(|_| None).collect(),
-            parked: flows.iter().map(|_| None).collect(),
+            parked: flows.iter().map(|_| VecDeque::new()).collect(),
             flows,
             budget: budget.clone(),
             looked: clock.tick(),
@@ -118,7 +120,7 @@ impl Lane {
 
 impl BlockSink for Inlet {
     fn has_room(&self) -> bool {
-        !self.flow.is_full() && !self.flow.is_waiting() && !self.lane.budget.is_full()
+        !self.flow.is_full() && self.flow.waiting() < MAX_WAITING && !self.lane.budget.is_full()
     }
 
     fn offer(
@@ -139,6 +141,7 @@ impl BlockSink for Inlet {
             block,
             from: 0,
             seen: self.lane.clock.tick(),
+            waiting: None,
         };
         match self.lane.orders.try_send(Order::Block(queued)) {
             Ok(()) => Ok(()),
@@ -154,7 +157,9 @@ impl BlockSink for Inlet {
 struct Worker {
     flows: Vec<Arc<Flow>>,
     open: Vec<Option<Open>>,
-    parked: Vec<Option<Parked>>,
+    /// Blocks of each stream, the first of which holds what its plan does not have: they go on in
+    /// their order once newer versions were looked for.
+    parked: Vec<VecDeque<Queued>>,
     budget: Budget,
     clock: Clock,
     /// When all ages were looked at.
@@ -176,13 +181,6 @@ impl Open {
         self.batch.clear(budget);
         self.mark = None;
     }
-}
-
-/// Blocks of a stream, the first of which holds a field that its plan does not have: they go on in
-/// their order once newer versions were looked for.
-struct Parked {
-    blocks: VecDeque<Queued>,
-    _waiting: Waiting,
 }
 
 impl Worker {
@@ -215,43 +213,47 @@ impl Worker {
     }
 
     /// Judges a block, or lets it wait behind those of its stream that wait.
-    fn take(&mut self, mut queued: Queued) {
+    fn take(&mut self, queued: Queued) {
         let stream = queued.run.stream;
-        if let Some(parked) = &mut self.parked[stream] {
-            parked.blocks.push_back(queued);
-            return;
+        self.resume(stream);
+        if self.parked[stream].is_empty() {
+            self.judge(queued);
+        } else {
+            self.park(queued);
         }
-        if let Taken::Waits { at } = self.append(&queued) {
-            queued.from = at;
-            let flow = &self.flows[stream];
-            flow.want_look();
-            self.parked[stream] = Some(Parked {
-                blocks: [queued].into(),
-                _waiting: flow.wait_for_look(),
-            });
-        }
-        self.cut_due(stream);
     }
 
     /// Goes on with blocks that wait, once they need not.
     fn resume(&mut self, stream: usize) {
-        let Some(mut parked) = self.parked[stream].take() else {
-            return;
-        };
-        let flow = self.flows[stream].clone();
-        while let Some(queued) = parked.blocks.front_mut() {
+        while let Some(queued) = self.parked[stream].front() {
+            let flow = &self.flows[stream];
             let is_over = queued.run.is_closed() || queued.run.epoch != flow.epoch();
             if !is_over && !flow.has_looked_since(queued.seen) {
-                flow.want_look();
-                self.parked[stream] = Some(parked);
-                return;
+                return flow.want_look();
             }
-            match self.append(queued) {
-                Taken::All => drop(parked.blocks.pop_front()),
-                Taken::Waits { at } => queued.from = at,
+            if let Some(queued) = self.parked[stream].pop_front() {
+                self.judge(queued);
             }
-            self.cut_due(stream);
         }
+    }
+
+    fn judge(&mut self, mut queued: Queued) {
+        let stream = queued.run.stream;
+        match self.append(&queued) {
+            Taken::All => drop(queued),
+            Taken::Waits { at } => {
+                queued.from = at;
+                self.flows[stream].want_look();
+                self.park(queued);
+            }
+        }
+        self.cut_due(stream);
+    }
+
+    fn park(&mut self, mut queued: Queued) {
+        let stream = queued.run.stream;
+        queued.waiting = Some(self.flows[stream].wait_for_look());
+        self.parked[stream].push_back(queued);
     }
 
     fn append(&mut self, queued: &Queued) -> Taken {

@@ -302,6 +302,9 @@ fn a_version_is_never_another_schema_than_the_table_knows() {
     assert!(daemon.stop().success());
     let mut daemon = Running::start(&folder);
     wait_version(&mut daemon, 2);
+    let (_, out, err) = folder.run(&["check"]);
+    let told = "schema version 2 is in force, and goes before 1, which is configured";
+    assert!(out.contains(told), "{out}{err}");
     broker.send("events", 0, messages(0, 10, r#", "x2": 1"#));
     daemon.wait_settled("events", &[(0, 30)]);
     assert_eq!(rejected(&daemon), 0);

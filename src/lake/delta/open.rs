@@ -21,12 +21,12 @@ use object_store::ObjectStore;
 use url::Url;
 
 use crate::error::{Error, Result};
-use crate::lake::delta::side::{Side, load, newest_snapshot};
+use crate::lake::delta::side::{Side, load, newest_snapshot, view_of};
 use crate::lake::delta::upkeep::Cadence;
 use crate::lake::delta::{DeltaTable, ENGINE_INFO, TableSpec, blocking, features, log};
 use crate::lake::failure::kernel_error;
 use crate::lake::ledger;
-use crate::lake::{LakeTable, layout};
+use crate::lake::{LakeTable, View, layout};
 use crate::schema::arrow::{provenance_fields, rejects_schema};
 use crate::schema::evolve;
 use crate::store::Store;
@@ -35,13 +35,13 @@ use crate::store::Store;
 const FEATURE_TRIES: u32 = 10;
 
 impl DeltaTable {
-    /// Whether the DLO of `stream` fits `spec`: its version, or `None` where there is none yet.
+    /// Whether the DLO of `stream` fits `spec`: its newest view, or `None` where there is none yet.
     /// Nothing is created.
     ///
     /// # Errors
     /// The store cannot be reached, or the table's columns do not fit (`Refused`).
-    pub async fn look(store: &Store, stream: &str, spec: &TableSpec) -> Result<Option<u64>> {
-        let Some(snapshot) = there(store, stream).await? else {
+    pub async fn look(store: &Store, stream: &str, spec: &TableSpec) -> Result<Option<View>> {
+        let Some((engine, snapshot)) = there(store, stream).await? else {
             return Ok(None);
         };
         let name = layout::data_table(stream);
@@ -50,7 +50,7 @@ impl DeltaTable {
         if !refusals.is_empty() {
             return Err(does_not_follow(&name, &refusals));
         }
-        Ok(Some(snapshot.version()))
+        view_of(&engine, &snapshot, &name).await.map(Some)
     }
 
     /// The version and the columns of the DLO of `stream`; `None` where there is none yet.
@@ -58,7 +58,7 @@ impl DeltaTable {
     /// # Errors
     /// The store cannot be reached, or the table cannot be read (`Refused`).
     pub async fn columns(store: &Store, stream: &str) -> Result<Option<(u64, Fields)>> {
-        let Some(snapshot) = there(store, stream).await? else {
+        let Some((_, snapshot)) = there(store, stream).await? else {
             return Ok(None);
         };
         Ok(Some((snapshot.version(), columns_of(&snapshot)?.fields)))
@@ -137,7 +137,7 @@ impl DeltaTable {
 }
 
 /// The DLO of `stream`, if there is one.
-async fn there(store: &Store, stream: &str) -> Result<Option<SnapshotRef>> {
+async fn there(store: &Store, stream: &str) -> Result<Option<(Arc<dyn Engine>, SnapshotRef)>> {
     let name = layout::data_table(stream);
     if !ledger::is_there(&store.objects(), &name).await? {
         return Ok(None);
@@ -145,9 +145,10 @@ async fn there(store: &Store, stream: &str) -> Result<Option<SnapshotRef>> {
     let (objects, root) = store.for_engine();
     let url = table_url(&root, &name)?;
     let engine = engine(objects);
-    let loaded = blocking(move || Ok(load(engine.as_ref(), &url))).await?;
+    let reader = engine.clone();
+    let loaded = blocking(move || Ok(load(reader.as_ref(), &url))).await?;
     let snapshot = loaded.map_err(|e| kernel_error("load the table", e))?;
-    Ok(Some(snapshot))
+    Ok(Some((engine, snapshot)))
 }
 
 /// The table engine over `objects`; called within the runtime.

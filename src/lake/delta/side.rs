@@ -99,7 +99,12 @@ fn absorb(seen: &mut View, commit: LoggedCommit) {
     seen.positions.extend(commit.positions);
 }
 
-async fn view_of(engine: &Arc<dyn Engine>, snapshot: &SnapshotRef, name: &str) -> Result<View> {
+/// What the table says at `snapshot`.
+pub(super) async fn view_of(
+    engine: &Arc<dyn Engine>,
+    snapshot: &SnapshotRef,
+    name: &str,
+) -> Result<View> {
     let keeps = snapshot
         .table_properties()
         .set_transaction_retention_duration;

@@ -207,6 +207,34 @@ fn nested_paths_and_rollback() {
 }
 
 #[test]
+fn what_a_newer_version_may_know_is_told() {
+    let choice = r#"{"type":"enum","name":"E","symbols":["A","B"]}"#;
+    let schema = schema(&format!(
+        r#"{{"name":"a","type":"int"}},{{"name":"e","type":{choice},"default":"A"}}"#
+    ));
+    let met = |unknown_fields, message: &str| {
+        let options = JsonOptions {
+            unknown_fields,
+            ..options(false)
+        };
+        let (mut columns, mut judged) = (Columns::new(&schema), Judged::default());
+        let mut decoder = JsonDecoder::new(&schema, options);
+        decoder.decode(br#"{"a":1,"x":1}"#, &mut columns, &mut judged);
+        assert!(judged.met_unknown);
+        decoder.decode(message.as_bytes(), &mut columns, &mut judged);
+        judged.met_unknown
+    };
+    for unknown_fields in [UnknownFields::Reject, UnknownFields::Ignore] {
+        for message in [r#"{"x":1,"a":1}"#, r#"{"a":1,"e":"C"}"#] {
+            assert!(met(unknown_fields, message), "{message}");
+        }
+        for message in [r#"{"a":1,"e":"B"}"#, r#"{"a":"1"}"#, r#"{"e":"A"}"#, "{"] {
+            assert!(!met(unknown_fields, message), "{message}");
+        }
+    }
+}
+
+#[test]
 fn envelopes_judge_each_element_alone() {
     let schema = schema(r#"{"name":"a","type":"int"}"#);
     let mut decoder = JsonDecoder::new(&schema, options(true));

@@ -20,7 +20,7 @@ const FEW_KEYS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Walk {
     pub(super) ignore_unknown: bool,
-    /// A field that the plan does not have was met.
+    /// A field or a symbol that the plan does not have was met.
     pub(super) met_unknown: bool,
     pub(super) key: Vec<u8>,
     pub(super) text: Vec<u8>,
@@ -275,10 +275,13 @@ impl Walk {
         }
         let text = cursor.string(&mut self.text)?;
         match kind {
-            Kind::Symbol(symbols) if !symbols.hold(text) => Err(fault(
-                RejectCode::UnknownSymbol,
-                "the text is no symbol of the enum",
-            )),
+            Kind::Symbol(symbols) if !symbols.hold(text) => {
+                self.met_unknown = true;
+                Err(fault(
+                    RejectCode::UnknownSymbol,
+                    "the text is no symbol of the enum",
+                ))
+            }
             Kind::Uuid if !text::is_uuid(text) => Err(fault(
                 RejectCode::InvalidFormat,
                 "the text is no uuid of 8-4-4-4-12 hexadecimal digits",
