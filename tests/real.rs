@@ -4,9 +4,9 @@
 //! part cannot do is a failure, never a skip. Each module is one subject:
 //! `smoke`: every part starts and a topic lands; `kills`: instances die at every step; `zombie`: an
 //! instance sleeps through its session; `outage`: a part goes away and comes back; `cluster`: leaders
-//! die; `faults`: what brokers do to a topic; `plantings`: a broken lake is found out; `what_if`: what a
-//! new schema would do is what it does; `registry`: schemas of a registry that is not ours; `lake`: the
-//! contract of `tests/lake_contract` on S3.
+//! die; `evolution`: a schema grows under load; `faults`: what brokers do to a topic; `plantings`: a
+//! broken lake is found out; `what_if`: what a new schema would do is what it does; `registry`: schemas
+//! of a registry that is not ours; `lake`: the contract of `tests/lake_contract` on S3.
 
 #![allow(
     clippy::disallowed_methods,
@@ -21,6 +21,8 @@
 mod cluster;
 #[path = "real/delta_log.rs"]
 mod delta_log;
+#[path = "real/evolution.rs"]
+mod evolution;
 #[path = "real/faults.rs"]
 mod faults;
 #[path = "lake_contract/faulty.rs"]

@@ -15,6 +15,10 @@ pub struct Commit {
     pub instance: String,
     /// The batch.
     pub batch: String,
+    /// Why the batch was cut.
+    pub cut: Option<String>,
+    /// The schema version of its rows; `None` without rows.
+    pub schema: Option<u64>,
     /// Its ranges, as they stand there.
     pub ranges: Vec<Value>,
 }
@@ -58,6 +62,8 @@ fn commit(version: u64, action: &Value) -> Option<Commit> {
         version,
         instance: record["instance"].as_str().unwrap_or_default().to_owned(),
         batch: record["batch"].as_str().unwrap().to_owned(),
+        cut: record["cut"].as_str().map(str::to_owned),
+        schema: record["schema"].as_u64(),
         ranges: record["ranges"].as_array().cloned().unwrap_or_default(),
     })
 }

@@ -61,9 +61,12 @@ POISONS = [
 ]
 
 
-def event(number, rng, poison_share):
-    """The value of event `number`, and the expectation."""
+def event(number, rng, poison_share, version=1):
+    """The value of event `number` as of a schema version, and the expectation. Each version from the
+    second on adds a field, `added_<version>`."""
     good = fields(number, rng)
+    for added in range(2, version + 1):
+        good[f"added_{added}"] = f'"{added}-{number}"'
     if rng.random() >= poison_share:
         return text(good), ACCEPTED
     code, make = POISONS[rng.randrange(len(POISONS))]

@@ -26,6 +26,7 @@ def arguments():
     a.add_argument("--first", type=int, default=0, help="number of the first event")
     a.add_argument("--seed", type=int, required=True)
     a.add_argument("--poison", type=float, default=0.01)
+    a.add_argument("--version", type=int, default=1, help="of the schema")
     a.add_argument("--tombstones", type=float, default=0.0)
     a.add_argument("--keys", type=int, default=0, help="this many different keys, else none")
     a.add_argument("--rate", type=float, default=0, help="records a second, 0 for all at once")
@@ -81,7 +82,7 @@ def main():
             producer.begin_transaction()
             aborting = rng.random() < a.abort
         number = a.first + n
-        value, expect = events.event(number, rng, a.poison)
+        value, expect = events.event(number, rng, a.poison, a.version)
         key = f"key-{rng.randrange(a.keys)}" if a.keys else None
         if a.tombstones and rng.random() < a.tombstones:
             key, value, expect = key or f"key-{number}", None, events.TOMBSTONE

@@ -193,6 +193,25 @@ impl World {
         python_command("produce.py", &arguments)
     }
 
+    /// Puts a version of the schema into an instance's folder, whole at once: the event's fields and
+    /// `added_2` to `added_<version>`.
+    pub fn put_schema(&self, instance: &str, version: u32) {
+        let schema = std::fs::read_to_string(in_repository("tests/real/event.avsc")).unwrap();
+        let mut schema: Value = serde_json::from_str(&schema).unwrap();
+        for added in 2..=version {
+            let field = json!({
+                "name": format!("added_{added}"), "type": ["null", "string"], "default": null
+            });
+            schema["fields"].as_array_mut().unwrap().push(field);
+        }
+        let folder = self
+            .folder()
+            .join(format!("config-{instance}/schemas/{STREAM}"));
+        let beside = folder.join("new");
+        std::fs::write(&beside, schema.to_string()).unwrap();
+        std::fs::rename(&beside, folder.join(format!("{version}.avsc"))).unwrap();
+    }
+
     /// Starts an instance; `fail_point` is a `WEIR_FAIL_POINT`.
     pub fn weir(&self, name: &str, fail_point: Option<&str>) -> Weir {
         let port = free_ports(1)[0];
@@ -357,6 +376,18 @@ impl World {
             "{proof:#} {counts:#}"
         );
         counts.clone()
+    }
+
+    /// The rows of the DLO, and how many hold a value of each of `columns`, as one reader after the
+    /// other sees them (`readers.py`).
+    pub fn readers(&self, columns: &[&str]) -> BTreeMap<String, BTreeMap<String, u64>> {
+        let table = self.lake_folder().join(format!("{STREAM}__dll"));
+        let mut arguments = vec![table.display().to_string()];
+        arguments.extend(columns.iter().map(|&column| column.to_owned()));
+        let output = python("readers.py", &arguments);
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("readers.py: {e}: {text}{errors}"))
     }
 
     /// What the checker says.
