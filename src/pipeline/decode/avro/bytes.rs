@@ -109,15 +109,19 @@ impl<'a> Bytes<'a> {
     }
 
     /// A varint of up to 64 bits, as it stands: without the zigzag undone.
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Found<u64> {
-        let rest = self.datum.get(self.at..).unwrap_or_default();
-        if let Some(first) = rest.first()
-            && *first < 0x80
-        {
-            self.at += 1;
-            return Ok(u64::from(*first));
+        match self.datum.get(self.at) {
+            Some(first) if *first < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(*first))
+            }
+            _ => self.wide_varint(),
         }
+    }
+
+    fn wide_varint(&mut self) -> Found<u64> {
+        let rest = self.datum.get(self.at..).unwrap_or_default();
         // eight bytes at once: those up to the first without its high bit, seven bits of each
         if let Some(chunk) = rest.first_chunk::<8>() {
             let word = u64::from_le_bytes(*chunk);

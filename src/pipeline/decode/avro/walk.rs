@@ -244,11 +244,15 @@ impl Walk<'_> {
 }
 
 /// The read of the branch that is written, where the writer's type is a union.
-#[inline]
+#[inline(always)]
 fn chosen<'p>(bytes: &mut Bytes<'_>, read: &'p Read) -> Result<&'p Read, Stop> {
-    let Read::Union(branches) = read else {
-        return Ok(read);
-    };
+    match read {
+        Read::Union(branches) => branch(bytes, branches),
+        read => Ok(read),
+    }
+}
+
+fn branch<'p>(bytes: &mut Bytes<'_>, branches: &'p [Read]) -> Result<&'p Read, Stop> {
     match &branches[bytes.index(branches.len())?] {
         Read::Cannot(why) => {
             let mut stop = fault(why.code, why.message.as_str());
