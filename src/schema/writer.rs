@@ -90,6 +90,28 @@ pub enum Form {
     Union(Vec<TypeId>),
 }
 
+impl Form {
+    /// What a schema's text calls it.
+    fn keyword(&self) -> &'static str {
+        match self {
+            Form::Null => "null",
+            Form::Boolean => "boolean",
+            Form::Int => "int",
+            Form::Long => "long",
+            Form::Float => "float",
+            Form::Double => "double",
+            Form::Bytes => "bytes",
+            Form::String => "string",
+            Form::Fixed { .. } => "fixed",
+            Form::Enum { .. } => "enum",
+            Form::Record { .. } => "record",
+            Form::Array(_) => "array",
+            Form::Map(_) => "map",
+            Form::Union(_) => "union",
+        }
+    }
+}
+
 impl WriterSchema {
     /// Reads a schema's text. `references` are the texts of the named schemas that it refers to
     /// (Confluent's references), each behind those that it refers to itself.
@@ -119,23 +141,14 @@ impl WriterSchema {
     pub fn describe(&self, id: TypeId) -> String {
         let written = self.at(id);
         let plain = match &written.form {
-            Form::Null => "null",
-            Form::Boolean => "boolean",
-            Form::Int => "int",
-            Form::Long => "long",
-            Form::Float => "float",
-            Form::Double => "double",
-            Form::Bytes => "bytes",
-            Form::String => "string",
             Form::Fixed { name, size } => &format!("fixed({size}) {name}"),
             Form::Enum { name, .. } => return format!("enum {name}"),
             Form::Record { name, .. } => return format!("record {name}"),
-            Form::Array(_) => "array",
-            Form::Map(_) => "map",
             Form::Union(branches) => {
                 let names: Vec<String> = branches.iter().map(|b| self.describe(*b)).collect();
                 return names.join(" or ");
             }
+            form => form.keyword(),
         };
         match written.scalar.and_then(logical) {
             Some(logical) => format!("{plain} ({logical})"),

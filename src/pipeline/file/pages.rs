@@ -18,6 +18,8 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
 
+use crate::pipeline::file::runs::varint;
+
 /// What a field of type `i32` begins with that stands one behind the field before it.
 const NEXT_I32: u8 = 0x15;
 
@@ -147,7 +149,7 @@ impl PageHeader {
         let mut at = 0;
         let mut next = || {
             let begins = bytes.get(at) == Some(&NEXT_I32);
-            let (value, length) = begins.then(|| varint(&bytes[at + 1..])).flatten()?;
+            let (value, length) = begins.then(|| read_varint(&bytes[at + 1..])).flatten()?;
             at += 1 + length;
             Some((value, at - length..at))
         };
@@ -168,19 +170,15 @@ impl PageHeader {
     fn with_size(&self, size: usize) -> Bytes {
         let mut bytes = Vec::with_capacity(self.bytes.len() + 5);
         bytes.extend_from_slice(&self.bytes[..self.size.start]);
-        let mut zigzag = size * 2;
-        while zigzag >= 0x80 {
-            bytes.push(zigzag as u8 | 0x80);
-            zigzag >>= 7;
-        }
-        bytes.push(zigzag as u8);
+        // Thrift's integers are zigzag, which doubles what is not negative.
+        varint(size * 2, &mut bytes);
         bytes.extend_from_slice(&self.bytes[self.size.end..]);
         bytes.into()
     }
 }
 
 /// A varint at the begin of `bytes`, and how long it is.
-fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
+fn read_varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0;
     for (at, byte) in bytes.iter().enumerate().take(9) {
         value |= u64::from(byte & 0x7f) << (at * 7);

@@ -275,7 +275,8 @@ fn pack(short: &mut Vec<u32>, width: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn varint(mut value: usize, out: &mut Vec<u8>) {
+/// Appends an unsigned varint, seven bits a byte, the lowest first.
+pub(super) fn varint(mut value: usize, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

@@ -180,7 +180,7 @@ impl Reader {
                 Form::Fixed { name, .. } | Form::Enum { name, .. } | Form::Record { name, .. } => {
                     name.clone()
                 }
-                form => format!("\"{}\"", plain_name(form)),
+                form => format!("\"{}\"", form.keyword()),
             };
             if kinds.contains(&kind) {
                 return at.refuse(format!("a union holds {kind} twice"));
@@ -406,25 +406,6 @@ fn primitive(name: &str) -> Option<(Form, Option<Scalar>, usize)> {
         "string" => (Form::String, Some(Scalar::String), 1),
         _ => return None,
     })
-}
-
-fn plain_name(form: &Form) -> &'static str {
-    match form {
-        Form::Null => "null",
-        Form::Boolean => "boolean",
-        Form::Int => "int",
-        Form::Long => "long",
-        Form::Float => "float",
-        Form::Double => "double",
-        Form::Bytes => "bytes",
-        Form::String => "string",
-        Form::Fixed { .. } => "fixed",
-        Form::Enum { .. } => "enum",
-        Form::Record { .. } => "record",
-        Form::Array(_) => "array",
-        Form::Map(_) => "map",
-        Form::Union(_) => "union",
-    }
 }
 
 /// The specification's names: a letter or `_`, then letters, digits and `_`, of ASCII.

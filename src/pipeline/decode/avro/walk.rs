@@ -168,12 +168,7 @@ impl Walk<'_> {
                 self.map(bytes, of, keys, values, from)?;
                 offsets.push(offset(keys.len())?);
             }
-            _ => {
-                return Err(fault(
-                    RejectCode::WrongType,
-                    "the column is of another type",
-                ));
-            }
+            _ => return Err(another_type()),
         }
         column.mark_valid();
         Ok(())
@@ -292,10 +287,7 @@ fn other_bytes(
             let uuid = uuid::Uuid::from_bytes(bytes.array()?).hyphenated();
             push(offsets, data, uuid.encode_lower(&mut [0; 36]).as_bytes())
         }
-        _ => Err(fault(
-            RejectCode::WrongType,
-            "the column is of another type",
-        )),
+        _ => Err(another_type()),
     }
 }
 
@@ -309,12 +301,7 @@ fn other_long(bytes: &mut Bytes<'_>, read: &Read) -> Result<i64, Stop> {
         Read::InstantMillis => (bytes.long()?, Unit::Millis),
         Read::InstantMicros => (bytes.long()?, Unit::Micros),
         Read::InstantNanos => (bytes.long()?, Unit::Nanos),
-        _ => {
-            return Err(fault(
-                RejectCode::WrongType,
-                "the column is of another type",
-            ));
-        }
+        _ => return Err(another_type()),
     };
     let value = ruled(text::check_instant(value, unit))?;
     Ok(match unit {
@@ -328,12 +315,7 @@ fn promoted_float(bytes: &mut Bytes<'_>, read: &Read) -> Result<f32, Stop> {
     let value = match read {
         Read::IntAsFloat => i64::from(bytes.int()?),
         Read::LongAsFloat => bytes.long()?,
-        _ => {
-            return Err(fault(
-                RejectCode::WrongType,
-                "the column is of another type",
-            ));
-        }
+        _ => return Err(another_type()),
     };
     let float = value as f32;
     match float as i128 == i128::from(value) {
@@ -347,12 +329,7 @@ fn promoted_double(bytes: &mut Bytes<'_>, read: &Read) -> Result<f64, Stop> {
         Read::FloatAsDouble => return Ok(f64::from(f32::from_le_bytes(bytes.array()?))),
         Read::IntAsDouble => return Ok(f64::from(bytes.int()?)),
         Read::LongAsDouble => bytes.long()?,
-        _ => {
-            return Err(fault(
-                RejectCode::WrongType,
-                "the column is of another type",
-            ));
-        }
+        _ => return Err(another_type()),
     };
     let double = value as f64;
     match double as i128 == i128::from(value) {
@@ -373,6 +350,11 @@ fn decimal(digits: &[u8], limit: u128) -> Result<i128, Stop> {
             "the value has more digits than the precision",
         )),
     }
+}
+
+#[cold]
+fn another_type() -> Stop {
+    fault(RejectCode::WrongType, "the column is of another type")
 }
 
 #[cold]
