@@ -7,6 +7,7 @@
 //! (`schema::versions`).
 //! Does not own: decoding, and Delta's own schema, which `lake` makes from Arrow's.
 
+mod answers;
 pub mod arrow;
 pub mod compat;
 pub(crate) mod defaults;

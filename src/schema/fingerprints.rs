@@ -1,8 +1,8 @@
 //! The schemas that single-object encoding names by fingerprint: those of a stream's own subject.
 //!
 //! Owns: which versions a subject has had so far, by fingerprint, and looking again for one that is
-//! not known, once for all that wait. Does not own: the fingerprint itself (`schema::fingerprint`),
-//! or where versions are kept (`schema::folder`, `schema::registry`).
+//! not known. Does not own: the fingerprint itself (`schema::fingerprint`), that one look serves all
+//! that wait (`schema::answers`), or where versions are kept (`schema::folder`, `schema::registry`).
 //!
 //! Versions that differ in nothing that the canonical form keeps (defaults, logical types) have one
 //! fingerprint; the newest of them is taken, since a reader is most like it.
@@ -13,11 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 use crate::clock::{Clock, Tick};
 use crate::error::{Error, Result};
+use crate::schema::answers::Answers;
 use crate::schema::fingerprint::fingerprint;
 use crate::schema::folder;
 use crate::schema::registry::{Failure, Lookup, Registered, Registry, SubjectVersion, Wanted};
@@ -43,8 +42,8 @@ struct Inner {
     home: Home,
     subject: String,
     state: Mutex<State>,
-    looks: watch::Sender<u64>,
-    runtime: Handle,
+    /// When the last look that came to an end began.
+    looks: Answers<(), Tick>,
     clock: Clock,
 }
 
@@ -53,9 +52,6 @@ struct State {
     known: HashMap<u64, Arc<Registered>>,
     /// Versions whose fingerprint is known, or that have none.
     seen: BTreeSet<u32>,
-    /// When the last look that came to an end began.
-    looked: Option<Tick>,
-    looking: bool,
 }
 
 impl Fingerprints {
@@ -64,14 +60,11 @@ impl Fingerprints {
     /// # Errors
     /// There is no runtime.
     pub fn new(home: Home, subject: String, clock: Clock) -> Result<Self> {
-        let runtime = Handle::try_current()
-            .map_err(|e| Error::internal("fingerprints need a runtime").because(e))?;
         Ok(Self(Arc::new(Inner {
             home,
             subject,
             state: Mutex::default(),
-            looks: watch::Sender::new(0),
-            runtime,
+            looks: Answers::new(|_| size_of::<Tick>())?,
             clock,
         })))
     }
@@ -79,38 +72,38 @@ impl Fingerprints {
     /// What is known of the schema with that fingerprint, without waiting. One that is not known is
     /// looked for from now on; that there is none counts only after a look that began after `seen`.
     pub fn lookup(&self, fingerprint: u64, seen: Tick) -> Lookup {
-        let mut state = self.0.state.lock();
-        if let Some(schema) = state.known.get(&fingerprint) {
-            return Lookup::Known(schema.clone());
+        if let Some(schema) = self.known(fingerprint) {
+            return Lookup::Known(schema);
         }
-        if state.looked.is_some_and(|looked| looked >= seen) {
-            let subject = &self.0.subject;
-            let message = format!("no version of {subject} has the fingerprint {fingerprint:016x}");
-            return Lookup::Unknown(message.into());
+        let counts = |looked: &Tick| (*looked >= seen).then_some(());
+        let ask = |looked: Option<&Tick>| {
+            let (this, looked) = (self.clone(), looked.copied());
+            async move { this.look(looked).await }
+        };
+        if self.0.looks.find((), counts, ask).is_none() {
+            return Lookup::Pending;
         }
-        if !state.looking {
-            state.looking = true;
-            let (this, last) = (self.clone(), state.looked);
-            self.0.runtime.spawn(async move { this.look(last).await });
+        // What that look found, it may have found only now.
+        if let Some(schema) = self.known(fingerprint) {
+            return Lookup::Known(schema);
         }
-        Lookup::Pending
+        let subject = &self.0.subject;
+        let message = format!("no version of {subject} has the fingerprint {fingerprint:016x}");
+        Lookup::Unknown(message.into())
     }
 
     /// The same, for as long as it takes; never [`Lookup::Pending`].
     pub async fn answer(&self, fingerprint: u64, seen: Tick) -> Lookup {
-        let mut looks = self.0.looks.subscribe();
-        loop {
-            match self.lookup(fingerprint, seen) {
-                Lookup::Pending => {}
-                known => return known,
-            }
-            // The sender lives as long as `self`.
-            let _ = looks.changed().await;
-        }
+        let find = || self.lookup(fingerprint, seen).known();
+        self.0.looks.wait(find).await
     }
 
-    /// One look, for as long as what is looked at is away.
-    async fn look(&self, last: Option<Tick>) {
+    fn known(&self, fingerprint: u64) -> Option<Arc<Registered>> {
+        self.0.state.lock().known.get(&fingerprint).cloned()
+    }
+
+    /// One look, for as long as what is looked at is away: when it began.
+    async fn look(&self, last: Option<Tick>) -> Tick {
         let mut last = last;
         loop {
             if let Some(last) = last {
@@ -119,19 +112,13 @@ impl Fingerprints {
             }
             let began = self.0.clock.tick();
             match self.once().await {
-                Ok(()) => {
-                    let mut state = self.0.state.lock();
-                    state.looked = Some(began);
-                    state.looking = false;
-                    break;
-                }
+                Ok(()) => return began,
                 Err(error) => {
                     tracing::debug!(subject = %self.0.subject, %error, "versions cannot be looked at");
                     last = Some(began);
                 }
             }
         }
-        self.0.looks.send_modify(|n| *n += 1);
     }
 
     async fn once(&self) -> Result<()> {

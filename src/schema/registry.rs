@@ -2,7 +2,7 @@
 //!
 //! Owns: what a schema in the registry is (this file), asking for it (`client`: one request;
 //! `contract`: paths and answers), the copies that make a restart independent of it (`disk`),
-//! the ids of records, each asked for once (`lookup`), what is told of an outage (`outage`),
+//! the ids of records and the subjects of ids, each asked for once (`lookup`), what is told of an outage (`outage`),
 //! and a subject that is followed (`versions`).
 //! Does not own: what becomes of a schema's text (`schema`), or the settings' form (`config`).
 //!
@@ -13,7 +13,6 @@ mod client;
 mod contract;
 mod disk;
 mod lookup;
-mod memory;
 mod outage;
 mod pace;
 #[cfg(test)]
@@ -105,7 +104,8 @@ pub struct Registered {
     pub text: Arc<str>,
     /// The texts that it refers to, each behind those that it refers to itself.
     pub references: Vec<Arc<str>>,
-    /// Where it is registered, sorted; empty where the registry does not tell.
+    /// Where it was registered when that was asked last, sorted; empty where the registry does not
+    /// tell. It may be registered under more by now: see [`Registry::subjects`].
     pub subjects: Vec<SubjectVersion>,
 }
 
@@ -149,6 +149,22 @@ pub enum Lookup {
     Known(Arc<Registered>),
     /// The registry does not have it, or it is no Avro: a reject `unknown_schema`, and its message.
     Unknown(Arc<str>),
+    /// It is being asked for.
+    Pending,
+}
+
+impl Lookup {
+    /// What is known, if anything is.
+    pub(super) fn known(self) -> Option<Self> {
+        (self != Lookup::Pending).then_some(self)
+    }
+}
+
+/// Where the schema of an id is registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subjects {
+    /// There, sorted; nowhere where the registry does not know the id, or cannot tell.
+    Known(Arc<[SubjectVersion]>),
     /// It is being asked for.
     Pending,
 }

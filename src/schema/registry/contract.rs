@@ -57,7 +57,7 @@ pub(super) async fn by_key(client: &Client, key: WriterKey) -> Result<Registered
         }
     };
     let subjects = match key {
-        WriterKey::Id(_) => subjects(client, &name).await?,
+        WriterKey::Id(id) => subjects(client, id).await?,
         WriterKey::Guid(_) => Vec::new(),
     };
     let id = match key {
@@ -132,10 +132,11 @@ pub(super) async fn level(client: &Client, subject: Option<&str>) -> Result<Stri
     Ok(global.level)
 }
 
-/// Where the schema with that id is registered; nothing where the registry cannot tell.
-async fn subjects(client: &Client, id: &str) -> Result<Vec<SubjectVersion>> {
+/// Where the schema with that id is registered, sorted; nowhere where the registry does not know the
+/// id, or cannot tell.
+pub(super) async fn subjects(client: &Client, id: u32) -> Result<Vec<SubjectVersion>> {
     let what = format!("the subjects of id {id}");
-    let path = ["schemas", "ids", id, "versions"];
+    let path = ["schemas", "ids", &id.to_string(), "versions"];
     let asked = ask::<Vec<SubjectVersion>>(client, &path, &[], &what).await;
     let mut subjects = match asked {
         Ok(answer) => answer.unwrap_or_default(),

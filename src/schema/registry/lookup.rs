@@ -1,24 +1,24 @@
 //! The registry as the process sees it: ids of records without waiting, subjects by asking.
 //!
-//! Owns: that each id is asked for by one task at a time and for as long as it takes, and which
-//! answers count: a "not known" only for messages that were seen before it was asked for.
+//! Owns: that an id, and where it is registered, is asked for as long as it takes, and which answers
+//! count: a "not known" only for messages that were seen before it was asked for. Does not own: that
+//! each is asked for once (`schema::answers`).
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, Tick};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metrics::Metrics;
+use crate::schema::answers::Answers;
 use crate::schema::registry::client::Client;
 use crate::schema::registry::disk::Disk;
-use crate::schema::registry::memory::{Entry, Memory};
 use crate::schema::registry::outage::Gate;
 use crate::schema::registry::pace::{Pace, REQUESTS};
 use crate::schema::registry::{
-    Failure, Lookup, Named, Registered, Settings, Wanted, WriterKey, contract,
+    Failure, Lookup, Named, Registered, Settings, SubjectVersion, Subjects, Wanted, WriterKey,
+    contract,
 };
 
 /// A registry. Cheap to clone.
@@ -30,13 +30,29 @@ struct Inner {
     client: Client,
     disk: Disk,
     gate: Gate,
-    memory: Mutex<Memory>,
-    /// Grows with every answer.
-    answers: watch::Sender<u64>,
+    schemas: Answers<WriterKey, Entry>,
+    subjects: Answers<u32, Registrations>,
     permits: Semaphore,
-    runtime: Handle,
     clock: Clock,
     pace: Pace,
+}
+
+/// What the registry said of a key.
+#[derive(Debug)]
+enum Entry {
+    /// It is this.
+    Known(Arc<Registered>),
+    /// The registry does not know it; asked at that time.
+    Unknown(Arc<str>, Tick),
+    /// The registry has it, and it can never be read.
+    Refused(Arc<str>),
+}
+
+/// Where the registry said that an id is registered.
+#[derive(Debug)]
+struct Registrations {
+    subjects: Arc<[SubjectVersion]>,
+    asked: Tick,
 }
 
 impl Registry {
@@ -62,16 +78,16 @@ impl Registry {
         clock: Clock,
         pace: Pace,
     ) -> Result<Self> {
-        let runtime = Handle::try_current()
-            .map_err(|e| Error::internal("the registry needs a runtime").because(e))?;
         Ok(Self(Arc::new(Inner {
             client: Client::new(settings, metrics, clock.clone())?,
             disk: Disk::new(settings),
             gate: Gate::new(clock.clone(), pace.retry),
-            memory: Mutex::default(),
-            answers: watch::Sender::new(0),
+            schemas: Answers::new(|entry| match entry {
+                Entry::Known(schema) => size(schema),
+                Entry::Unknown(reason, _) | Entry::Refused(reason) => reason.len(),
+            })?,
+            subjects: Answers::new(|said: &Registrations| size_of_subjects(&said.subjects))?,
             permits: Semaphore::new(REQUESTS),
-            runtime,
             clock,
             pace,
         })))
@@ -81,39 +97,103 @@ impl Registry {
     /// now on. `seen` is when the message was seen: what the registry did not know before that, it
     /// may have learned.
     pub fn lookup(&self, key: WriterKey, seen: Tick) -> Lookup {
-        let mut memory = self.0.memory.lock();
-        match memory.get(key) {
-            Some(Entry::Known(schema)) => return Lookup::Known(schema.clone()),
-            Some(Entry::Refused(reason)) => return Lookup::Unknown(reason.clone()),
-            Some(Entry::Asking) => return Lookup::Pending,
-            Some(Entry::Unknown(reason, asked))
-                if *asked >= seen && self.0.clock.tick().since(*asked) < self.0.pace.negative =>
-            {
-                return Lookup::Unknown(reason.clone());
-            }
-            Some(Entry::Unknown(..)) | None => {}
-        }
-        if memory.begin(key) {
+        let counts = |entry: &Entry| match entry {
+            Entry::Known(schema) => Some(Lookup::Known(schema.clone())),
+            Entry::Refused(reason) => Some(Lookup::Unknown(reason.clone())),
+            Entry::Unknown(reason, asked) => self
+                .is_fresh(*asked, seen)
+                .then(|| Lookup::Unknown(reason.clone())),
+        };
+        let ask = |_: Option<&Entry>| {
             let registry = self.clone();
-            self.0.runtime.spawn(async move {
-                let entry = registry.ask(key).await;
-                registry.0.memory.lock().answer(key, entry);
-                registry.0.answers.send_modify(|n| *n += 1);
-            });
-        }
-        Lookup::Pending
+            async move { registry.ask(key).await }
+        };
+        let found = self.0.schemas.find(key, counts, ask);
+        found.unwrap_or(Lookup::Pending)
     }
 
     /// The same, for as long as it takes; never [`Lookup::Pending`].
     pub async fn answer(&self, key: WriterKey, seen: Tick) -> Lookup {
-        let mut answers = self.0.answers.subscribe();
+        let find = || self.lookup(key, seen).known();
+        self.0.schemas.wait(find).await
+    }
+
+    /// Where the schema of `id` is registered, without waiting: as [`Registered::subjects`], but
+    /// never older than `seen`, since a schema that is registered under one more subject keeps its
+    /// id. What is known of the id stays in force meanwhile.
+    pub fn subjects(&self, id: u32, seen: Tick) -> Subjects {
+        let counts = |said: &Registrations| {
+            let is_fresh = self.is_fresh(said.asked, seen);
+            is_fresh.then(|| Subjects::Known(said.subjects.clone()))
+        };
+        let ask = |_: Option<&Registrations>| {
+            let registry = self.clone();
+            async move { registry.ask_subjects(id).await }
+        };
+        let found = self.0.subjects.find(id, counts, ask);
+        found.unwrap_or(Subjects::Pending)
+    }
+
+    /// The same, for as long as it takes.
+    pub async fn subjects_answer(&self, id: u32, seen: Tick) -> Arc<[SubjectVersion]> {
+        let find = || match self.subjects(id, seen) {
+            Subjects::Known(subjects) => Some(subjects),
+            Subjects::Pending => None,
+        };
+        self.0.subjects.wait(find).await
+    }
+
+    /// True if what was asked for at `asked` counts for a message that was seen at `seen`.
+    fn is_fresh(&self, asked: Tick, seen: Tick) -> bool {
+        asked >= seen && self.0.clock.tick().since(asked) < self.0.pace.negative
+    }
+
+    /// Asks until there is an answer. One that names no subject beyond those that are known is
+    /// asked for once more, as an id that is not known is.
+    async fn ask_subjects(&self, id: u32) -> Registrations {
+        let key = WriterKey::Id(id);
+        let known = self.0.schemas.peek(key, |entry| match entry {
+            Entry::Known(schema) => Some(schema.clone()),
+            _ => None,
+        });
+        let known: &[SubjectVersion] = known.as_ref().map_or(&[], |schema| &schema.subjects);
+        let mut is_second = false;
         loop {
-            match self.lookup(key, seen) {
-                Lookup::Pending => {}
-                known => return known,
+            let (asked, answer) = self.once(contract::subjects(&self.0.client, id)).await;
+            let subjects = match answer {
+                Ok(subjects) => subjects,
+                Err(Failure::Away(_)) => continue,
+                // Not there, or longer than any answer may be.
+                Err(_) => Vec::new(),
+            };
+            let has_more = subjects.iter().any(|s| !known.contains(s));
+            if has_more {
+                self.remember(key, &subjects);
             }
-            // The sender lives as long as `self`.
-            let _ = answers.changed().await;
+            if has_more || is_second {
+                let subjects = subjects.into();
+                return Registrations { subjects, asked };
+            }
+            is_second = true;
+            self.0.clock.sleep(self.0.pace.confirm).await;
+        }
+    }
+
+    /// Adds `subjects` to what is known of `key`, so that it is asked for them once.
+    fn remember(&self, key: WriterKey, subjects: &[SubjectVersion]) {
+        let amended = self.0.schemas.peek(key, |entry| match entry {
+            Entry::Known(schema) => {
+                let mut schema = Registered::clone(schema);
+                schema.subjects.extend_from_slice(subjects);
+                schema.subjects.sort();
+                schema.subjects.dedup();
+                Some(schema)
+            }
+            _ => None,
+        });
+        if let Some(schema) = amended {
+            self.0.disk.keep(key, &schema);
+            self.0.schemas.replace(key, Entry::Known(Arc::new(schema)));
         }
     }
 
@@ -226,4 +306,17 @@ impl Registry {
     pub fn trouble(&self) -> Option<String> {
         self.0.gate.trouble()
     }
+}
+
+/// Bytes of a schema.
+fn size(schema: &Registered) -> usize {
+    let references: usize = schema.references.iter().map(|text| text.len()).sum();
+    schema.text.len() + references + size_of_subjects(&schema.subjects)
+}
+
+fn size_of_subjects(subjects: &[SubjectVersion]) -> usize {
+    subjects
+        .iter()
+        .map(|s| s.subject.len() + size_of::<SubjectVersion>())
+        .sum()
 }

@@ -2,6 +2,7 @@
 
 mod ids;
 mod outages;
+mod registrations;
 mod subjects;
 mod tls;
 mod versions;
