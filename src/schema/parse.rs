@@ -1,9 +1,10 @@
 //! Avro text to [`Schema`], or every field that cannot land.
 //!
 //! Owns: which Avro types land, by `apache-avro`'s parse. Does not own: versions and their
-//! compatibility.
+//! compatibility, and the limits of a text (`schema::writer`), which it meets first: a stream's own
+//! schema may be as hostile as a stranger's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use apache_avro::Schema as Avro;
@@ -11,6 +12,7 @@ use apache_avro::schema::{
     Alias, DecimalSchema, EnumSchema, InnerDecimalSchema, Name, RecordSchema, UuidSchema,
 };
 
+use crate::schema::writer::WriterSchema;
 use crate::schema::{Enum, Field, Record, Schema, Type, Value, defaults};
 
 /// Most fields of a schema, nested ones counted wherever their type stands.
@@ -31,6 +33,7 @@ pub fn parse(
     text: &str,
     nanos_as_long: bool,
 ) -> Result<Schema, Vec<String>> {
+    WriterSchema::parse(text, &[])?;
     let avro = Avro::parse_str(text).map_err(|e| vec![format!("is no Avro schema: {e}")])?;
     let Avro::Record(root) = &avro else {
         return Err(vec!["must be a record at its top".to_owned()]);
@@ -83,17 +86,16 @@ impl Mapper {
         self.define(&name, path)?;
         self.open.push(name.clone());
         let mut fields = Vec::with_capacity(avro.fields.len());
-        let mut seen: Vec<String> = Vec::new();
+        let mut seen = HashSet::new();
         for field in &avro.fields {
             let path = match path {
                 "" => field.name.clone(),
                 _ => format!("{path}.{}", field.name),
             };
             let folded = field.name.to_ascii_lowercase();
-            if seen.contains(&folded) {
+            if !seen.insert(folded) {
                 self.refuse::<()>(&path, "differs only in case from another field");
             }
-            seen.push(folded);
             let Some(value) = self.value(&field.schema, &path) else {
                 continue;
             };

@@ -16,8 +16,14 @@ use crate::schema::matching::Scalar;
 pub const MAX_TEXT: usize = 1 << 20;
 /// Most fields of all records, each counted where it is declared.
 pub const MAX_FIELDS: usize = 10_000;
-/// Most levels of types within each other in the text.
-pub const MAX_LEVELS: usize = 64;
+/// Most levels of types within each other in the text, unions and types within a `type` counted too:
+/// as many as there can be in a text that a reader of JSON goes into.
+pub const MAX_LEVELS: usize = 128;
+/// Most symbols of an enum.
+pub const MAX_SYMBOLS: usize = 10_000;
+/// Most aliases of a type, each times the bytes of its text: what reads a stream's own schema keeps
+/// the type once for each.
+pub const MAX_ALIASED: usize = 8 << 20;
 /// Most bytes of a `fixed`; a datum of more would be beyond the usual `max_message_bytes`.
 pub const MAX_FIXED: u64 = 16 << 20;
 

@@ -53,7 +53,7 @@ fn what_is_no_schema_is_a_finding_and_what_is_no_setting_is_not() {
         faults[0]
             .as_str()
             .unwrap()
-            .contains("2.avsc: is no Avro schema"),
+            .contains("2.avsc: the root: is no JSON"),
         "{found}"
     );
 

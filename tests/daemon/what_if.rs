@@ -156,7 +156,7 @@ fn a_version_that_cannot_be_judged_by_is_told_with_its_paths() {
             schema(&[B]),
             "a: is named by `primary_key` and would be gone",
         ),
-        ("{".to_owned(), "is no Avro schema"),
+        ("{".to_owned(), "is no JSON"),
     ] {
         folder.write("new.avsc", &text);
         let (code, told) = folder.json(&what_if);

@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use super::parse;
+use crate::clock::Clock;
 
 /// The faults of a record with these fields; empty if it parses.
 fn faults(fields: &str) -> Vec<String> {
@@ -26,7 +29,7 @@ fn fields_are_limited() {
     assert_eq!(faults(&ints(10_000)), Vec::<String>::new());
     assert_eq!(
         faults(&ints(10_001)),
-        ["the root: unfolds to more than 10,000 fields"]
+        ["f10000: the schema has more than 10,000 fields"]
     );
 }
 
@@ -50,6 +53,132 @@ fn a_short_text_cannot_unfold_without_end() {
         faults(&fields.join(",")),
         ["the root: unfolds to more than 10,000 fields"]
     );
+}
+
+/// A stream's own schema may come from a registry that anybody writes to: whatever it holds is
+/// refused at once, with its place.
+#[test]
+fn hostile_texts_are_refused_in_bounded_time() {
+    let field = |ty: &str| format!(r#"{{"name": "a", "type": {ty}}}"#);
+    let many = |count: usize, one: &dyn Fn(usize) -> String| {
+        let all: Vec<String> = (0..count).map(one).collect();
+        all.join(",")
+    };
+    let mut records = "\"int\"".to_owned();
+    for level in (0..1_000).rev() {
+        records = format!(
+            r#"{{"type": "record", "name": "N{level}", "fields": [{{"name": "f", "type": {records}}}]}}"#
+        );
+    }
+    let deep = format!(
+        "a{}: the schema nests more than 128 levels",
+        ".f".repeat(127)
+    );
+    let names = many(60_000, &|n| format!(r#""A{n}""#));
+    let symbols = many(10_001, &|n| format!(r#""S{n}""#));
+    let aliased = format!(
+        r#"{{"type": "record", "name": "N", "aliases": [{}], "fields": [{}]}}"#,
+        many(30_000, &|n| format!(r#""A{n}""#)),
+        many(9_000, &|n| format!(r#"{{"name": "f{n}", "type": "int"}}"#)),
+    );
+    let unfolding = many(40, &|n| {
+        match n {
+        0 => r#"{"name": "f0", "type": {"type": "record", "name": "N0", "fields": [{"name": "a", "type": "int"}]}}"#.to_owned(),
+        n => format!(
+            r#"{{"name": "f{n}", "type": {{"type": "record", "name": "N{n}", "fields": [{{"name": "a", "type": "N{0}"}}, {{"name": "b", "type": "N{0}"}}]}}}}"#,
+            n - 1
+        ),
+    }
+    });
+    let cases = [
+        (
+            ints(30_000),
+            "f10000: the schema has more than 10,000 fields",
+        ),
+        (field(&records), deep.as_str()),
+        (
+            arrays(100_000),
+            "the root: the schema has more than 1 MiB of text",
+        ),
+        (field("\"R\""), "a: R holds itself, which has no column"),
+        (
+            field(r#"{"type": "array", "items": ["null", "R"]}"#),
+            "a[]: R holds itself, which has no column",
+        ),
+        (
+            field(r#"{"type": "fixed", "name": "F", "size": 9000000000000000000}"#),
+            "a: a fixed has more than 16 MiB",
+        ),
+        (
+            field(r#"{"type": "fixed", "name": "F", "size": 16777217}"#),
+            "a: a fixed has more than 16 MiB",
+        ),
+        (
+            field(r#"{"type": "fixed", "name": "R", "size": 1}"#),
+            "a: the type R is defined twice",
+        ),
+        (
+            many(2, &|_| field("\"int\"")),
+            "a: the field is declared twice",
+        ),
+        (
+            field("\"int\"") + "," + &field("\"int\"").replace("\"a\"", "\"A\""),
+            "A: differs only in case from another field",
+        ),
+        (
+            field("\"int\"").replace("\"a\"", "\"a b\""),
+            "the root: \"a b\" is no name of a field",
+        ),
+        (
+            field(r#"{"type": "fixed", "name": "é", "size": 1}"#),
+            "a: \"é\" is no name of a type",
+        ),
+        (
+            field(r#"{"type": "enum", "name": "E", "symbols": ["X", "-"]}"#),
+            "a: \"-\" is no symbol's name",
+        ),
+        (
+            field(&format!(
+                r#"{{"type": "enum", "name": "E", "symbols": [{symbols}]}}"#
+            )),
+            "a: an enum has more than 10,000 symbols",
+        ),
+        (
+            field(&format!("[{names}]")),
+            "a: the type \"A0\" is not known",
+        ),
+        (
+            field(&aliased),
+            "a: 30000 aliases are too many for a type of 554838 bytes of text (more than 8 MiB together)",
+        ),
+        (unfolding, "the root: unfolds to more than 10,000 fields"),
+    ];
+    let clock = Clock::system();
+    for (fields, want) in cases {
+        let began = clock.tick();
+        assert_eq!(faults(&fields), [want]);
+        let took = clock.tick().since(began);
+        assert!(took < Duration::from_secs(5), "{want}: {took:?}");
+    }
+}
+
+/// The largest that is not refused is not dear either.
+#[test]
+fn a_text_at_the_limits_is_read_in_bounded_time() {
+    let aliases: Vec<String> = (0..20).map(|n| format!(r#""A{n}""#)).collect();
+    let text = format!(
+        r#"{{"type": "record", "name": "R", "aliases": [{}], "fields": [{}]}}"#,
+        aliases.join(","),
+        ints(10_000)
+    );
+    let clock = Clock::system();
+    let began = clock.tick();
+    assert_eq!(
+        parse("r", 1, &text, false).map(|s| s.root.fields.len()),
+        Ok(10_000)
+    );
+    let took = clock.tick().since(began);
+    assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
 #[test]

@@ -6,10 +6,13 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::schema::matching::Scalar;
-use crate::schema::writer::{Form, MAX_FIELDS, MAX_FIXED, MAX_LEVELS, MAX_TEXT, TypeId, Written};
+use crate::schema::writer::{
+    Form, MAX_ALIASED, MAX_FIELDS, MAX_FIXED, MAX_LEVELS, MAX_SYMBOLS, MAX_TEXT, TypeId, Written,
+};
 
 /// Most bytes of a name.
 const MAX_NAME: usize = 512;
@@ -58,6 +61,8 @@ struct Object<'a> {
     precision: Option<&'a RawValue>,
     #[serde(borrow)]
     scale: Option<&'a RawValue>,
+    #[serde(borrow)]
+    aliases: Option<&'a RawValue>,
 }
 
 /// A field of a record.
@@ -144,7 +149,10 @@ impl Reader {
             }
             Some(b'[') => self.union(raw, at),
             Some(b'{') => match serde_json::from_str(raw.get()) {
-                Ok(object) => self.object(&object, at),
+                Ok(object) => {
+                    aliases_are_few(&object, raw, at)?;
+                    self.object(&object, at)
+                }
                 Err(e) => at.refuse(format!("is no schema: {}", shortened(&e.to_string()))),
             },
             _ => at.refuse("is no schema: a name, an object or an array is wanted"),
@@ -292,6 +300,9 @@ impl Reader {
     fn symbols(&mut self, object: &Object<'_>, at: Place<'_>) -> Result<TypeId, String> {
         let (name, _) = self.define(object, at)?;
         let symbols: Vec<String> = at.part("symbols", object.symbols)?;
+        if symbols.len() > MAX_SYMBOLS {
+            return at.refuse("an enum has more than 10,000 symbols");
+        }
         let mut seen = HashSet::new();
         for symbol in &symbols {
             if !is_name(symbol) {
@@ -381,6 +392,22 @@ impl Reader {
         if scalar.is_some() {
             self.types[id].scalar = scalar;
         }
+    }
+}
+
+fn aliases_are_few(object: &Object<'_>, text: &RawValue, at: Place<'_>) -> Result<(), String> {
+    let Some(raw) = object.aliases else {
+        return Ok(());
+    };
+    // What is no list is none; whoever uses it says so.
+    let aliases: Vec<IgnoredAny> = serde_json::from_str(raw.get()).unwrap_or_default();
+    match aliases.len().saturating_mul(text.get().len()) > MAX_ALIASED {
+        true => at.refuse(format!(
+            "{} aliases are too many for a type of {} bytes of text (more than 8 MiB together)",
+            aliases.len(),
+            text.get().len()
+        )),
+        false => Ok(()),
     }
 }
 

@@ -128,13 +128,13 @@ fn hostile_schemas_are_refused() {
     let arrays = nested(1_000, r#"{"type":"array","items":"#, "}");
     let found = fault(&arrays);
     assert!(
-        found.ends_with("[]: the schema nests more than 64 levels"),
+        found.ends_with("[]: the schema nests more than 128 levels"),
         "{found}"
     );
     let unions = nested(1_000, "[", "]");
-    assert!(fault(&unions).contains("nests more than 64 levels"));
+    assert!(fault(&unions).contains("nests more than 128 levels"));
     let types = nested(30_000, r#"{"type":"#, "}");
-    assert!(fault(&types).contains("nests more than 64 levels"));
+    assert!(fault(&types).contains("nests more than 128 levels"));
     let mut records = "\"int\"".to_owned();
     for level in (0..1_000).rev() {
         records = format!(
@@ -144,7 +144,7 @@ fn hostile_schemas_are_refused() {
     let found = fault(&records);
     assert!(found.starts_with("f0.f1.f2."), "{found}");
     assert!(
-        found.ends_with(".f63: the schema nests more than 64 levels"),
+        found.ends_with(".f127: the schema nests more than 128 levels"),
         "{found}"
     );
     let fields: Vec<String> = (0..10_001)
