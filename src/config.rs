@@ -58,6 +58,9 @@ pub struct Config {
     pub log: Log,
     /// The streams, by name.
     pub streams: Vec<Arc<Stream>>,
+    /// A newer version of a stream's schema in the folder that does not hold, by the stream's name: a
+    /// start goes on without it, as a running instance does, which tells it.
+    pub refused: BTreeMap<String, schemas::Refused>,
     /// What is to be told of how it was read, a sentence each.
     pub notes: Vec<String>,
 }
@@ -183,8 +186,8 @@ pub struct Stream {
     pub object: String,
     /// `category`.
     pub category: Category,
-    /// A version of its schema, `[names]` and key marks applied: the newest one when the
-    /// configuration is read.
+    /// A version of its schema, `[names]` and key marks applied: the newest one that holds when
+    /// the configuration is read.
     pub schema: Arc<Schema>,
     /// Where that came from.
     pub origin: Origin,

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::cli::run::runtime;
 use crate::cli::{Context, Format, code_of, output};
 use crate::clock::Clock;
+use crate::config::schemas::Refused;
 use crate::config::{self, Ask, Config, Problems, Stream, TopicSelect};
 use crate::error::{Error, Kind, Result};
 use crate::lake::delta::DeltaTable;
@@ -130,8 +131,24 @@ fn of_config(config: &Config) -> Vec<Check> {
                 stream.schema.root.fields.len()
             )),
         ));
+        if let Some(refused) = config.refused.get(&stream.name) {
+            checks.push(refusal(stream, refused));
+        }
     }
     checks
+}
+
+/// A version that a start goes on without.
+fn refusal(stream: &Stream, refused: &Refused) -> Check {
+    let version = refused.version.map_or(String::new(), |v| format!(" {v}"));
+    let found = format!(
+        "version{version} is refused, and weir run would go on without it: {}",
+        refused.reasons.join("; ")
+    );
+    Check::new(
+        format!("schema {}", stream.schema.subject),
+        Err(Error::new(Kind::Found, found)),
+    )
 }
 
 async fn of_network(config: &Config) -> Vec<Check> {

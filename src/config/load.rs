@@ -12,6 +12,7 @@ use crate::config::document::{self, Entry};
 use crate::config::file::{self, Settings};
 use crate::config::problem::{At, Findings, Problems};
 use crate::config::registry::{Ask, Reader};
+use crate::config::schemas::{Chosen, Refused};
 use crate::config::section::Section;
 use crate::config::stream::{self, SchemaRequest};
 use crate::config::{Config, Origin, Stream, Subject, TopicSelect, keys, overlap, schemas};
@@ -107,7 +108,11 @@ fn read(
     let reader = Reader::new(settings.registry.as_ref(), ask);
     let streams = streams(&folder_of(path), env, &settings, &reader, findings);
     let notes = reader.into_notes();
+    let refused = streams
+        .iter()
+        .filter_map(|placed| Some((placed.stream.name.clone(), placed.refused.clone()?)));
     Some(Config {
+        refused: refused.collect(),
         instance: settings.instance,
         kafka: settings.kafka,
         lake: settings.lake?,
@@ -127,6 +132,8 @@ fn read(
 struct Placed {
     file: String,
     stream: Stream,
+    /// See [`Config::refused`].
+    refused: Option<Refused>,
 }
 
 fn streams(
@@ -205,23 +212,59 @@ fn read_stream(
     let name = path.file_stem()?.to_string_lossy().into_owned();
     keys::check(&entries, keys::STREAM, findings);
     let root = Section::root(&entries, &file, findings);
-    let schema = stream::schema_request(&root).and_then(|request| {
-        let schema = read_schema(&root, &request, reader, settings)?;
-        Some((request.origin, schema))
+    let chosen = stream::schema_request(&root).and_then(|request| {
+        let chosen = read_schema(&root, &request, reader, settings)?;
+        Some((request.origin, chosen))
     });
-    let stream = stream::stream(&root, &name, schema, settings)?;
-    Some(Placed { file, stream })
+    let Some((origin, chosen)) = chosen else {
+        stream::stream(&root, &name, None, settings);
+        return None;
+    };
+    let at = |schema: &Schema, findings: &Findings| {
+        let root = Section::root(&entries, &file, findings);
+        let schema = Some((origin.clone(), schema.clone()));
+        stream::stream(&root, &name, schema, settings)
+    };
+    let (stream, refused) = at_newest(&chosen, findings, at)?;
+    Some(Placed {
+        file,
+        stream,
+        refused,
+    })
 }
 
-/// The version that is asked for, after all versions of a folder's subject were judged.
+/// The stream at the newest of the `chosen` versions that has what its settings name, and what is
+/// refused above it; where it can be at none, what is wrong at the newest is a problem.
+fn at_newest(
+    chosen: &Chosen,
+    findings: &Findings,
+    at: impl Fn(&Schema, &Findings) -> Option<Stream>,
+) -> Option<(Stream, Option<Refused>)> {
+    let mut refused = chosen.refused.clone();
+    for schema in chosen.versions.iter().rev() {
+        let found = Findings::default();
+        if let (Some(stream), true) = (at(schema, &found), found.is_empty()) {
+            return Some((stream, refused));
+        }
+        let reasons = found.into_problems();
+        refused = Some(Refused {
+            version: Some(schema.version),
+            reasons: reasons.iter().map(ToString::to_string).collect(),
+        });
+    }
+    let newest = chosen.versions.last()?;
+    Some((at(newest, findings)?, None))
+}
+
+/// The versions that a start may go by, after a folder's subject was judged.
 fn read_schema(
     root: &Section<'_>,
     request: &SchemaRequest,
     reader: &Reader<'_>,
     settings: &Settings,
-) -> Option<Schema> {
+) -> Option<Chosen> {
     let unread = match schemas::asked_for(&settings.schemas, reader, request) {
-        Ok(schema) => return Some(schema),
+        Ok(chosen) => return Some(chosen),
         Err(unread) => unread,
     };
     let section = root.section("schema");

@@ -1,8 +1,9 @@
 //! The one place where the configuration asks for schemas.
 //!
-//! Owns: which version of a subject is in force at the start (the newest of its folder, once all of
-//! them hold) and which may follow it later ([`follow`]), which versions the compatibility level
-//! compares, and that a table which an earlier version made can follow. Does not own: parsing, the rules of resolution, what a table can follow (`schema`).
+//! Owns: which version of a subject a start goes by (the newest of its folder such that it and all
+//! before it hold) and which may follow it later ([`follow`]), which versions the compatibility level
+//! compares, and that a table which an earlier version made can follow. Does not own: parsing, the
+//! rules of resolution, what a table can follow (`schema`).
 
 use crate::config::registry::{Reader, Unread};
 use crate::config::stream::SchemaRequest;
@@ -12,12 +13,21 @@ use crate::schema::registry::Wanted;
 use crate::schema::versions::Found;
 use crate::schema::{Schema, compat, evolve, folder};
 
+/// The versions that a stream may start with.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    /// Never empty, ascending: the newest is the one that is asked for.
+    pub(crate) versions: Vec<Schema>,
+    /// A newer one that does not hold.
+    pub(crate) refused: Option<Refused>,
+}
+
 /// The schema that is asked for. A version of the registry is the registry's to hold to its level.
 pub(crate) fn asked_for(
     schemas: &Schemas,
     reader: &Reader<'_>,
     request: &SchemaRequest,
-) -> Result<Schema, Unread> {
+) -> Result<Chosen, Unread> {
     match &request.origin {
         Origin::Folder { subject, version } => {
             chosen(schemas, subject, *version, request.nanos_as_long).map_err(|messages| Unread {
@@ -27,31 +37,89 @@ pub(crate) fn asked_for(
         }
         Origin::Registry { subject, version } => {
             let wanted = version.map_or(Wanted::Latest, Wanted::Number);
-            reader.schema(subject, wanted, request.nanos_as_long)
+            let schema = reader.schema(subject, wanted, request.nanos_as_long)?;
+            Ok(Chosen {
+                versions: vec![schema],
+                refused: None,
+            })
         }
     }
 }
 
-/// The version that is pinned, or the newest one of the subject.
+/// The version that is pinned, where it and all before it hold; or those of the subject that do.
 fn chosen(
     schemas: &Schemas,
     subject: &str,
     pinned: Option<u32>,
     nanos_as_long: bool,
-) -> Result<Schema, Vec<String>> {
-    let mut versions = versions(schemas, subject, nanos_as_long)?;
-    let faults = faults(&versions, schemas.compatibility);
-    if !faults.is_empty() {
-        return Err(faults);
+) -> Result<Chosen, Vec<String>> {
+    let unread = |fault: folder::Fault| vec![fault.to_string()];
+    let mut found = folder::found(&schemas.dir, subject, nanos_as_long).map_err(unread)?;
+    if let Some(pinned) = pinned {
+        found.retain(|f| f.version <= pinned);
+        if found.last().is_none_or(|newest| newest.version != pinned) {
+            return Err(vec![format!("{subject} has no version {pinned}")]);
+        }
     }
-    match pinned {
-        None => versions.pop().ok_or(format!("{subject} has no version")),
-        Some(pinned) => versions
-            .into_iter()
-            .find(|v| v.version == pinned)
-            .ok_or(format!("{subject} has no version {pinned}")),
+    let (mut versions, refused) = held(found, schemas.compatibility);
+    if pinned.is_some() {
+        return match (versions.pop(), refused) {
+            (Some(schema), None) => Ok(Chosen {
+                versions: vec![schema],
+                refused: None,
+            }),
+            (_, refused) => Err(refused.map_or(Vec::new(), |r| r.reasons)),
+        };
     }
-    .map_err(|message| vec![message])
+    let refused = refused.or(strays(schemas, subject).map_err(unread)?);
+    match (versions.is_empty(), refused) {
+        (false, refused) => Ok(Chosen { versions, refused }),
+        (true, Some(refused)) => Err(refused.reasons),
+        (true, None) => {
+            let folder = schemas.dir.join(subject);
+            let folder = folder.display();
+            Err(vec![format!("{folder}: holds no version; write 1.avsc")])
+        }
+    }
+}
+
+/// Files that were meant to be versions, as it seems.
+fn strays(schemas: &Schemas, subject: &str) -> Result<Option<Refused>, folder::Fault> {
+    let strays = folder::strays(&schemas.dir, subject)?;
+    let reasons: Vec<String> = strays.iter().map(ToString::to_string).collect();
+    Ok((!reasons.is_empty()).then_some(Refused {
+        version: None,
+        reasons,
+    }))
+}
+
+/// The versions that hold, up to the first of `found`, which ascend, that does not; and that one.
+fn held(found: Vec<Found>, level: Compatibility) -> (Vec<Schema>, Option<Refused>) {
+    let mut versions: Vec<Schema> = Vec::new();
+    let mut refused = None;
+    for Found { version, schema } in found {
+        let reasons = match &schema {
+            Ok(schema) => breaks(schema, &versions, level),
+            Err(faults) => faults.clone(),
+        };
+        match schema {
+            Ok(schema) if reasons.is_empty() => versions.push(schema),
+            _ => {
+                let version = Some(version);
+                refused = Some(Refused { version, reasons });
+                break;
+            }
+        }
+    }
+    // A table may follow to a version that could not follow to one before it.
+    loop {
+        let reasons = not_followed(&versions, level);
+        if reasons.is_empty() {
+            return (versions, refused);
+        }
+        let version = versions.pop().map(|v| v.version);
+        refused = Some(Refused { version, reasons });
+    }
 }
 
 /// A subject with what is wrong with it.
@@ -62,7 +130,7 @@ pub(crate) fn judged(schemas: &Schemas, reader: &Reader<'_>, request: &SchemaReq
         }
         Origin::Registry { subject, .. } => {
             let found = asked_for(schemas, reader, request);
-            (subject, found.map(|s| vec![s]).map_err(|u| u.messages))
+            (subject, found.map(|c| c.versions).map_err(|u| u.messages))
         }
     };
     let (versions, faults) = match found {
@@ -90,8 +158,8 @@ fn versions(
 
 fn faults(versions: &[Schema], level: Compatibility) -> Vec<String> {
     let faults = incompatible(versions, level);
-    match faults.is_empty() && level != Compatibility::None {
-        true => not_followed(versions),
+    match faults.is_empty() {
+        true => not_followed(versions, level),
         false => faults,
     }
 }
@@ -213,9 +281,10 @@ pub fn is_same(one: &Schema, other: &Schema) -> bool {
 }
 
 /// What a table that any of the earlier versions made could not follow to the newest: a sentence
-/// each.
-fn not_followed(versions: &[Schema]) -> Vec<String> {
-    let Some((newest, earlier)) = versions.split_last() else {
+/// each. Without a level it is left to the table.
+fn not_followed(versions: &[Schema], level: Compatibility) -> Vec<String> {
+    let (Some((newest, earlier)), true) = (versions.split_last(), level != Compatibility::None)
+    else {
         return Vec::new();
     };
     let want = arrow_fields(&newest.root).into();

@@ -61,6 +61,14 @@ pub fn found(dir: &Path, subject: &str, nanos_as_long: bool) -> Result<Vec<Found
     Ok(found.collect())
 }
 
+/// The files that are no versions by their names, though they end like ones.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn strays(dir: &Path, subject: &str) -> Result<Vec<Fault>, Fault> {
+    files(&dir.join(subject)).map(|(_, faults)| faults)
+}
+
 /// The texts as they stand, by version, ascending; a file that cannot be read is left out.
 ///
 /// # Errors

@@ -237,7 +237,9 @@ fn a_refused_version_leaves_the_flow_untouched_and_is_told() {
         assert_eq!(daemon.json("/readyz").unwrap()["ready"], true);
         assert!(daemon.log().contains(rule), "{}", daemon.log());
         let (code, out, _) = folder.run(&["check", "--offline"]);
-        assert_ne!(code, 0, "{out}");
+        assert_eq!(code, 1, "{out}");
+        let found = "version 2 is refused, and weir run would go on without it: ";
+        assert!(out.contains(found), "{out}");
         broker.send("events", 0, messages(0, 5, ""));
         end += 5;
         daemon.wait_settled("events", &[(0, end)]);
@@ -252,6 +254,54 @@ fn a_refused_version_leaves_the_flow_untouched_and_is_told() {
     assert!(daemon.stop().success());
     let cuts = cuts(&folder);
     assert!(!cuts.contains_key("schema"), "nothing was open: {cuts:?}");
+}
+
+#[test]
+fn a_restart_goes_on_without_a_refused_version() {
+    let broker = Broker::start(&[("events", 1)]);
+    let folder = folder(&broker);
+    let mut daemon = Running::start(&folder);
+    broker.send("events", 0, messages(0, 10, ""));
+    daemon.wait_settled("events", &[(0, 10)]);
+    assert!(daemon.stop().success());
+    let mut end = 10;
+    // By the level, by the text, by what the stream names, and by the table.
+    for (text, rule) in [
+        (
+            schema(r#"{"name": "a", "type": "string"}"#),
+            "a: is written as int and read as string",
+        ),
+        (version(2)[..20].to_owned(), "2.avsc: the root: is no JSON"),
+        (
+            schema(r#"{"name": "a", "type": ["null", "int"]}"#),
+            "a: must be a required field",
+        ),
+        (
+            schema(r#"{"name": "a", "type": "long"}"#),
+            "a: is integer there and would become long",
+        ),
+    ] {
+        folder.write("schemas/events/2.avsc", &text);
+        let mut daemon = Running::start(&folder);
+        let warning = wait_warning(&mut daemon, rule);
+        let start = "events: schema version 2 is refused, and version 1 goes on: ";
+        assert!(warning.starts_with(start), "{warning}");
+        assert_eq!(gauge(&daemon).as_deref(), Some("1"));
+        let told = daemon.json("/api/v1/streams/events").unwrap();
+        assert_eq!(told["schema"]["version"], 1);
+        assert_eq!(told["schema"]["refused"]["version"], 2);
+        assert!(daemon.log().contains(rule), "{}", daemon.log());
+        broker.send("events", 0, messages(0, 5, ""));
+        end += 5;
+        daemon.wait_settled("events", &[(0, end)]);
+        assert_eq!(rejected(&daemon), 0);
+        assert!(daemon.stop().success());
+    }
+    // Without any version that holds there is nothing to go on with.
+    folder.write("schemas/events/1.avsc", "{");
+    let (code, _, err) = folder.run(&["run"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("1.avsc: the root: is no JSON"), "{err}");
 }
 
 #[test]
