@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::config::{Config, Origin, Schemas, Stream, TopicSelect};
+use crate::config::{Config, Framing, Origin, PayloadFormat, Schemas, Stream, TopicSelect};
 use crate::error::{Error, Result};
 use crate::lake::LakeTable;
 use crate::lake::delta::DeltaTable;
@@ -27,6 +27,8 @@ use crate::pipeline::lane::Lane;
 use crate::pipeline::plan::{StreamPlan, table_spec};
 use crate::pipeline::status::StatusBoard;
 use crate::pipeline::upload::Uploader;
+use crate::pipeline::writers::WriterSource;
+use crate::schema::fingerprints::{Fingerprints, Home};
 use crate::schema::registry::Registry;
 use crate::schema::registry::versions::RegistryVersions;
 use crate::schema::versions::{FolderVersions, Pinned, VersionSource};
@@ -93,14 +95,15 @@ impl App {
         let share = config.memory_budget / KAFKA_SHARE;
         let kafka_share = budget.charge(Stage::Kafka, share);
         spawn_gauges(budget.clone(), &parts);
-        let plans = config.streams.iter().enumerate();
-        let (flows, batches): (Vec<Arc<Flow>>, Vec<_>) = plans
-            .map(|(at, stream)| {
-                let plan = StreamPlan::new(stream.clone(), config.max_raw);
-                let (flow, batches) = Flow::new(at, Arc::new(plan));
-                (Arc::new(flow), batches)
-            })
-            .unzip();
+        let (mut flows, mut landings) = (Vec::new(), Vec::new());
+        for (at, stream) in config.streams.iter().enumerate() {
+            let clock = parts.clock.clone();
+            let writers = writer_source(&config.schemas, registry.as_ref(), stream, clock)?;
+            let plan = StreamPlan::new(stream.clone(), config.max_raw, writers);
+            let (flow, batches) = Flow::new(at, Arc::new(plan));
+            flows.push(Arc::new(flow));
+            landings.push(batches);
+        }
         let (lanes, mut threads) = spawn_lanes(&flows, &budget, &parts.clock)?;
         let (control, events, consumer) = kafka::spawn(
             KafkaSettings {
@@ -115,7 +118,7 @@ impl App {
         )?;
         threads.push(consumer);
         let mut streams = Vec::with_capacity(flows.len());
-        for (flow, batches) in flows.into_iter().zip(batches) {
+        for (flow, batches) in flows.into_iter().zip(landings) {
             let wiring = Wiring {
                 store: store.clone(),
                 control: control.clone(),
@@ -347,6 +350,49 @@ pub fn version_source(
             subject: subject.clone(),
             nanos_as_long,
         }),
+    })
+}
+
+/// Where the schemas of a stream's writers are found.
+///
+/// # Errors
+/// It is a registry, and none is named.
+pub fn writer_source(
+    schemas: &Schemas,
+    registry: Option<&Registry>,
+    stream: &Stream,
+    clock: Clock,
+) -> Result<WriterSource> {
+    let Some(topics) = &stream.topics else {
+        return Ok(WriterSource::None);
+    };
+    if topics.format != PayloadFormat::Avro {
+        return Ok(WriterSource::None);
+    }
+    // The configuration refuses a stream whose registry is not named.
+    let registry = || {
+        let registry = registry.ok_or_else(|| Error::config("there is no [registry]"))?;
+        Ok::<_, Error>(registry.clone())
+    };
+    Ok(match topics.framing {
+        Framing::None => match &topics.writer {
+            Some(writer) => WriterSource::Declared(writer.clone()),
+            None => WriterSource::None,
+        },
+        Framing::Registry | Framing::Header => WriterSource::Registry {
+            registry: registry()?,
+            subject: match &stream.origin {
+                Origin::Registry { subject, .. } => Some(subject.clone()),
+                Origin::Folder { .. } => None,
+            },
+        },
+        Framing::SingleObject => {
+            let (home, subject) = match &stream.origin {
+                Origin::Folder { subject, .. } => (Home::Folder(schemas.dir.clone()), subject),
+                Origin::Registry { subject, .. } => (Home::Registry(registry()?), subject),
+            };
+            WriterSource::Fingerprints(Fingerprints::new(home, subject.clone(), clock)?)
+        }
     })
 }
 

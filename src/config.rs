@@ -13,6 +13,7 @@ pub mod kafka_properties;
 pub mod keys;
 mod load;
 mod overlap;
+mod payload;
 mod problem;
 mod registry;
 pub mod schemas;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::schema::Schema;
+use crate::schema::writer::WriterSchema;
 
 pub use crate::model::secret::Secret;
 pub use load::{load, load_with, subjects};
@@ -244,6 +246,10 @@ pub struct Topics {
     pub select: TopicSelect,
     /// The payload's format.
     pub format: PayloadFormat,
+    /// What stands in front of a payload, or in its message's headers.
+    pub framing: Framing,
+    /// The writer of bare Avro; there with [`Framing::None`] and [`PayloadFormat::Avro`].
+    pub writer: Option<Writer>,
     /// Where a partition without a position begins.
     pub start: Start,
     /// What a retention gap does.
@@ -270,6 +276,30 @@ pub enum PayloadFormat {
     Json,
     /// `{"data": [{…}, …]}`.
     JsonEnvelope,
+    /// One Avro datum a message.
+    Avro,
+}
+
+/// `framing`: how a message names the schema that it was written with. Declared, never guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// The payload is the whole value; the writer of Avro is declared.
+    None,
+    /// 0 and an id of 4 bytes, or 1 and a GUID of 16, in front of the payload.
+    Registry,
+    /// The same in a header of the message; the payload is the whole value.
+    Header,
+    /// C3 01 and the 8 bytes of the schema's fingerprint, in front of the payload.
+    SingleObject,
+}
+
+/// `writer`: the schema that bare Avro is written with.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    /// `<subject>/<version>`.
+    pub name: Arc<str>,
+    /// The schema.
+    pub schema: WriterSchema,
 }
 
 /// `start`.

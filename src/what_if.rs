@@ -9,10 +9,18 @@ mod rejects;
 pub mod tally;
 mod topics;
 
+use std::time::Duration;
+
 use serde::Serialize;
 
-use crate::config::Stream;
-use crate::pipeline::trial::Trial;
+use crate::app::writer_source;
+use crate::clock::Clock;
+use crate::config::{Config, Stream};
+use crate::error::Result;
+use crate::metrics::Metrics;
+use crate::pipeline::trial::{Trial, TrialMessage, TrialParts};
+
+use crate::schema::registry::Registry;
 
 use registration::Registration;
 use tally::{Place, Tally, Verdicts};
@@ -82,6 +90,31 @@ pub struct PartitionRead {
     pub gone: i64,
 }
 
+/// The registry that the settings name. Within a runtime.
+///
+/// # Errors
+/// Certificates or a key that cannot be read.
+fn registry(config: &Config) -> Result<Option<Registry>> {
+    let settings = config.registry.as_ref();
+    settings
+        .map(|s| Registry::start(s, &Metrics::new()?, Clock::system()))
+        .transpose()
+}
+
+/// What the judges of `stream` need; a writer's schema may be waited for as long as `patience`.
+///
+/// # Errors
+/// The registry's settings are refused.
+pub fn trial_parts(config: &Config, stream: &Stream, patience: Duration) -> Result<TrialParts> {
+    let clock = Clock::system();
+    let registry = registry(config)?;
+    Ok(TrialParts {
+        source: writer_source(&config.schemas, registry.as_ref(), stream, clock.clone())?,
+        clock,
+        patience,
+    })
+}
+
 /// A judge of each version.
 #[derive(Debug)]
 struct Judges {
@@ -91,23 +124,29 @@ struct Judges {
 
 impl Judges {
     /// Of whole messages.
-    fn of_messages(in_force: &Stream, new: &Stream) -> Self {
+    fn of_messages(in_force: &Stream, new: &Stream, parts: &TrialParts) -> Self {
         Self {
-            in_force: Trial::of_messages(in_force),
-            new: Trial::of_messages(new),
+            in_force: Trial::of_messages(in_force, parts),
+            new: Trial::of_messages(new, parts),
         }
     }
 
     /// Of single records, as an envelope holds them.
-    fn of_records(in_force: &Stream, new: &Stream) -> Self {
+    fn of_records(in_force: &Stream, new: &Stream, parts: &TrialParts) -> Self {
         Self {
-            in_force: Trial::of_records(in_force),
-            new: Trial::of_records(new),
+            in_force: Trial::of_records(in_force, parts),
+            new: Trial::of_records(new, parts),
         }
     }
 
-    fn judge(&mut self, value: &[u8], place: Place<'_>, tally: &mut Tally) {
-        let in_force = self.in_force.judge(value);
-        tally.add(in_force, self.new.judge(value), place);
+    fn judge(
+        &mut self,
+        message: TrialMessage<'_>,
+        place: Place<'_>,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        let in_force = self.in_force.judge(message)?;
+        tally.add(in_force, self.new.judge(message)?, place);
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema as ArrowSchema;
@@ -10,7 +11,7 @@ use weir::clock::{Micros, Tick};
 use weir::model::ledger::Cut;
 use weir::model::position::{SourceId, SourcePartition};
 use weir::model::raw::{RawBlock, RawMessage};
-use weir::pipeline::batch::OpenBatch;
+use weir::pipeline::batch::{Moment, OpenBatch};
 use weir::pipeline::budget::Budget;
 use weir::pipeline::decode::Judged;
 use weir::pipeline::decode::columns::Columns;
@@ -18,6 +19,7 @@ use weir::pipeline::file::FileWriter;
 use weir::pipeline::partition::Run;
 use weir::pipeline::plan::StreamPlan;
 use weir::pipeline::provenance::{self, Provenance};
+use weir::pipeline::writers::WriterSource;
 
 use crate::event::Events;
 use crate::{avro, floor, ready, setup};
@@ -265,12 +267,22 @@ fn both(records: usize) -> Measured {
         Ok(config) => config,
         Err(problems) => panic!("the bench's configuration is refused: {problems}"),
     };
-    let plan = Arc::new(StreamPlan::new(config.streams[0].clone(), config.max_raw));
+    let plan = Arc::new(StreamPlan::new(
+        config.streams[0].clone(),
+        config.max_raw,
+        WriterSource::None,
+    ));
     let budget = Budget::new(config.memory_budget);
+    let moment = Moment {
+        seen: Tick::default(),
+        looked: Tick(Duration::MAX),
+        now: NOW,
+        at: Tick::default(),
+    };
     Box::new(move || {
         let mut batch = OpenBatch::new(plan.clone(), &budget);
         for (run, block) in &blocks {
-            let taken = batch.append(run, block, 0, false, NOW, Tick::default());
+            let taken = batch.append(run, block, 0, moment);
             taken.expect("the blocks follow on each other");
             if let Some(cut) = batch.due(Tick::default()) {
                 black_box(batch.cut(cut, &budget).expect("the batch ends"));

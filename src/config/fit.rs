@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{PartitionBy, Stream};
+use crate::config::{PartitionBy, Stream, Writer};
+use crate::schema::resolve::resolve;
 use crate::schema::{Field, Record, Schema, Type};
 
 impl Stream {
@@ -48,6 +49,9 @@ impl Stream {
             let name = &f.name;
             format!("{name}: names that begin with _weir_ are kept for the provenance columns")
         }));
+        if let Some(writer) = self.topics.as_ref().and_then(|t| t.writer.as_ref()) {
+            faults.extend(writer_faults(writer, schema));
+        }
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -56,6 +60,23 @@ impl Stream {
             ..self.clone()
         })
     }
+}
+
+/// Why no record of a declared writer can be read with `schema`: a sentence each.
+pub(super) fn writer_faults(writer: &Writer, schema: &Schema) -> Vec<String> {
+    let faults = resolve(&writer.schema, schema).err().unwrap_or_default();
+    let told = faults.iter().map(|fault| {
+        let at = fault
+            .field
+            .as_ref()
+            .map(|f| format!("{f}: "))
+            .unwrap_or_default();
+        format!(
+            "records of {} cannot be read with {} version {}: {at}{}",
+            writer.name, schema.subject, schema.version, fault.message
+        )
+    });
+    told.collect()
 }
 
 impl PartitionBy {

@@ -56,17 +56,21 @@ pub const STREAM: &[&str] = &[
     "schema.version",
     "source",
     "topics.format",
+    "topics.framing",
     "topics.max_message_bytes",
     "topics.max_records_per_message",
     "topics.names",
     "topics.on_gap",
     "topics.pattern",
     "topics.start",
+    "topics.writer.registry",
+    "topics.writer.subject",
+    "topics.writer.version",
     "unknown_fields",
 ];
 
 /// Keys that belong to a part that this version does not have, and what to do instead.
-const UNSUPPORTED: &[&str] = &["bulk", "topics.framing", "topics.writer"];
+const UNSUPPORTED: &[&str] = &["bulk"];
 
 /// Reports every key below `entries` that `known` does not list.
 pub(crate) fn check(entries: &[Entry], known: &[&str], findings: &Findings) {

@@ -217,13 +217,13 @@ fn read_stream(
         Some((request.origin, chosen))
     });
     let Some((origin, chosen)) = chosen else {
-        stream::stream(&root, &name, None, settings);
+        stream::stream(&root, &name, None, settings, reader);
         return None;
     };
     let at = |schema: &Schema, findings: &Findings| {
         let root = Section::root(&entries, &file, findings);
         let schema = Some((origin.clone(), schema.clone()));
-        stream::stream(&root, &name, schema, settings)
+        stream::stream(&root, &name, schema, settings, reader)
     };
     let (stream, refused) = at_newest(&chosen, findings, at)?;
     Some(Placed {

@@ -221,7 +221,11 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn named(&self, subject: &str, wanted: Wanted) -> Result<Named, Unread> {
+    /// A version of `subject` as the registry holds it.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn named(&self, subject: &str, wanted: Wanted) -> Result<Named, Unread> {
         let Some(settings) = self.settings else {
             return Err(Unread::new(
                 "needs [registry] in weir.toml, which is not there or has a problem",

@@ -9,10 +9,11 @@ use regex::Regex;
 
 use crate::config::fields;
 use crate::config::file::{Settings, flush};
+use crate::config::fit;
+use crate::config::payload;
+use crate::config::registry::Reader;
 use crate::config::section::{Section, Text};
-use crate::config::{
-    Category, OnGap, Origin, PayloadFormat, Start, Stream, TopicSelect, Topics, UnknownFields,
-};
+use crate::config::{Category, OnGap, Origin, Start, Stream, TopicSelect, Topics, UnknownFields};
 use crate::schema::Schema;
 
 /// Which schema a stream asks for.
@@ -40,7 +41,8 @@ pub(crate) fn schema_request(root: &Section<'_>) -> Option<SchemaRequest> {
     })
 }
 
-fn origin(schema: &Section<'_>) -> Option<Origin> {
+/// Where a section says that a schema is; `None` if that was reported.
+pub(super) fn origin(schema: &Section<'_>) -> Option<Origin> {
     let version = match schema.number_or_word("version", "latest") {
         Some(Ok(number)) => match u32::try_from(number) {
             Ok(number) => Some(number),
@@ -55,7 +57,7 @@ fn origin(schema: &Section<'_>) -> Option<Origin> {
     };
     if schema.has("registry") {
         if schema.has("subject") {
-            schema.problem("subject", "must not stand beside `schema.registry`");
+            schema.problem("subject", "must not stand beside `registry`");
         }
         let subject = schema.required_text("registry")?.text;
         return Some(Origin::Registry { subject, version });
@@ -79,6 +81,7 @@ pub(crate) fn stream(
     name: &str,
     schema: Option<(Origin, Schema)>,
     settings: &Settings,
+    reader: &Reader<'_>,
 ) -> Option<Stream> {
     if !is_safe_name(name) {
         root.problem("", format!("the file's name {SAFE_NAME}"));
@@ -96,16 +99,22 @@ pub(crate) fn stream(
             ("ignore", UnknownFields::Ignore),
         ],
     );
-    let topics = topics(root, settings);
+    let topics = topics(root, settings, reader);
     let flush = flush(&root.section("flush"), settings.flush);
     let fields = fields::read(root, schema.as_ref().map(|(_, schema)| schema));
     let (origin, schema) = schema?;
+    let schema = fields.apply(&schema);
+    if let Some(writer) = topics.as_ref().and_then(|t| t.writer.as_ref()) {
+        for fault in fit::writer_faults(writer, &schema) {
+            root.section("topics").problem("writer", fault);
+        }
+    }
     Some(Stream {
         name: name.to_owned(),
         source: source?.text,
         object: object?.text,
         category: category?,
-        schema: Arc::new(fields.apply(&schema)),
+        schema: Arc::new(schema),
         origin,
         nanos_as_long: is_nanos_as_long(root),
         names: fields.names,
@@ -144,7 +153,7 @@ fn is_safe_name(name: &str) -> bool {
     begins_well && holds_well && name.len() <= 100
 }
 
-fn topics(root: &Section<'_>, settings: &Settings) -> Option<Topics> {
+fn topics(root: &Section<'_>, settings: &Settings, reader: &Reader<'_>) -> Option<Topics> {
     if !root.has("topics") {
         root.problem(
             "topics",
@@ -154,7 +163,7 @@ fn topics(root: &Section<'_>, settings: &Settings) -> Option<Topics> {
     }
     let section = root.section("topics");
     let select = select(&section);
-    let format = format(&section);
+    let payload = payload::payload(&section, settings, reader);
     let start = section
         .text_or_datetime("start")
         .and_then(|t| start(&section, &t));
@@ -172,9 +181,12 @@ fn topics(root: &Section<'_>, settings: &Settings) -> Option<Topics> {
     if settings.kafka.is_none() {
         section.problem("names", "needs [kafka] in weir.toml, which is not there");
     }
+    let payload = payload?;
     Some(Topics {
         select: select?,
-        format: format?,
+        format: payload.format,
+        framing: payload.framing,
+        writer: payload.writer,
         start: start.unwrap_or(Start::Earliest),
         on_gap: on_gap.unwrap_or(OnGap::Stop),
         max_message_bytes,
@@ -235,29 +247,6 @@ fn is_topic_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-}
-
-fn format(section: &Section<'_>) -> Option<PayloadFormat> {
-    if !section.has("format") {
-        section.problem("format", "is required: json or json-envelope");
-        return None;
-    }
-    let text = section.text("format")?;
-    if text.text == "avro" {
-        section.problem_at(
-            &text.at,
-            "format",
-            "format \"avro\" is not supported by this version",
-        );
-        return None;
-    }
-    section.choice(
-        "format",
-        &[
-            ("json", PayloadFormat::Json),
-            ("json-envelope", PayloadFormat::JsonEnvelope),
-        ],
-    )
 }
 
 fn start(section: &Section<'_>, text: &Text) -> Option<Start> {

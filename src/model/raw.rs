@@ -35,7 +35,9 @@ pub struct RawBlock {
     pub leader_epoch: Option<i32>,
     /// The messages, offsets ascending, within `[from, to)`.
     pub messages: Vec<RawMessage>,
-    /// Keys and values.
+    /// Of each message the value of the header that its sink asks for; empty where it asks for none.
+    pub headers: Vec<Option<Span>>,
+    /// Keys, values and headers.
     pub arena: Vec<u8>,
 }
 
@@ -45,9 +47,17 @@ impl RawBlock {
         &self.arena[span.from as usize..span.to as usize]
     }
 
+    /// The header of the message at `place`.
+    pub fn header(&self, place: usize) -> Option<&[u8]> {
+        let span = self.headers.get(place).copied().flatten()?;
+        Some(self.bytes(span))
+    }
+
     /// What the block takes of the memory budget, in bytes.
     pub fn memory(&self) -> usize {
-        self.arena.capacity() + self.messages.capacity() * size_of::<RawMessage>()
+        self.arena.capacity()
+            + self.messages.capacity() * size_of::<RawMessage>()
+            + self.headers.capacity() * size_of::<Option<Span>>()
     }
 
     /// Appends bytes to the arena and tells where they are. The arena stays below 4 GiB.

@@ -18,13 +18,13 @@ use crate::model::reject::{RejectCode, SkipCode};
 use crate::pipeline::budget::{Budget, Charge, Stage};
 use crate::pipeline::decode::Judged;
 use crate::pipeline::decode::columns::Columns;
-use crate::pipeline::decode::json::{JsonDecoder, JsonOptions};
 use crate::pipeline::file::{EncodedFile, FileWriter};
 use crate::pipeline::partition::Run;
 use crate::pipeline::partition_values::PartitionValues;
 use crate::pipeline::plan::StreamPlan;
 use crate::pipeline::provenance::Provenance;
 use crate::pipeline::rejects::{Rejected, Rejects};
+use crate::pipeline::stream_decoder::{Message, StreamDecoder, WaitsFor};
 
 /// Rows that are decoded before they are handed to the Parquet writer.
 const CHUNK_ROWS: usize = 8 * 1024;
@@ -80,28 +80,33 @@ pub struct EncodedBatch {
 pub enum Taken {
     /// All of it.
     All,
-    /// What is before message `at`, which holds a field that the schema does not have: it is judged
-    /// once newer versions were looked for.
+    /// What is before message `at`, which has to wait.
     Waits {
         /// The message's place in the block.
         at: usize,
+        /// What for.
+        on: WaitsFor,
     },
 }
 
-/// What became of a message.
-#[derive(Debug, PartialEq, Eq)]
-enum Judgement {
-    /// It is in the batch.
-    Passed,
-    /// Nothing of it is.
-    Waits,
+/// When a block is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// When the block was there, fetched.
+    pub seen: Tick,
+    /// When newer versions of the schema were last looked for.
+    pub looked: Tick,
+    /// Now, by the wall.
+    pub now: Micros,
+    /// Now.
+    pub at: Tick,
 }
 
 /// Rows, rejects and ranges that were not cut yet.
 #[derive(Debug)]
 pub struct OpenBatch {
     plan: Arc<StreamPlan>,
-    decoder: JsonDecoder,
+    decoder: StreamDecoder,
     judged: Judged,
     columns: Columns,
     provenance: Provenance,
@@ -123,7 +128,7 @@ impl OpenBatch {
         let stream = &plan.stream;
         let schema = &stream.schema;
         Self {
-            decoder: JsonDecoder::new(schema, JsonOptions::of(stream)),
+            decoder: StreamDecoder::of_messages(stream, &plan.writers),
             judged: Judged::default(),
             columns: Columns::new(schema),
             provenance: Provenance::default(),
@@ -159,8 +164,8 @@ impl OpenBatch {
         self.charge.bytes()
     }
 
-    /// Judges a block of `run`, from message `from` on, and takes its rows, rejects and positions.
-    /// With `may_wait`, it stops before a message that holds an unknown field.
+    /// Judges a block of `run`, from message `from` on, and takes its rows, rejects and positions. It
+    /// stops before a message that has to wait.
     ///
     /// # Errors
     /// The block does not follow on the batch's range of the partition, or encoding failed: the
@@ -170,9 +175,7 @@ impl OpenBatch {
         run: &Arc<Run>,
         block: &RawBlock,
         from: usize,
-        may_wait: bool,
-        now: Micros,
-        at: Tick,
+        moment: Moment,
     ) -> Result<Taken> {
         let before = from
             .checked_sub(1)
@@ -184,10 +187,16 @@ impl OpenBatch {
             ..
         } = self.take_range(run, block, begin)?;
         self.provenance.begin(run);
+        let seen_before = run.seen_before();
         let mut taken = Taken::All;
         for (place, message) in block.messages.iter().enumerate().skip(from) {
-            if self.judge(run, block, message, &mut range, now, may_wait) == Judgement::Waits {
-                taken = Taken::Waits { at: place };
+            let seen = match seen_before {
+                Some((below, by)) if message.offset < below => by,
+                _ => moment.seen,
+            };
+            let moment = Moment { seen, ..moment };
+            if let Some(on) = self.judge(run, block, place, &mut range, moment) {
+                taken = Taken::Waits { at: place, on };
                 break;
             }
             if message.offset > range.to {
@@ -216,7 +225,7 @@ impl OpenBatch {
             self.source_bytes += block.arena.len() as u64;
         }
         if range.to > range.from {
-            self.opened.get_or_insert(at);
+            self.opened.get_or_insert(moment.at);
             range.leader_epoch = block.leader_epoch.or(range.leader_epoch);
             self.ranges.push(RunRange {
                 run: run.clone(),
@@ -313,52 +322,77 @@ impl OpenBatch {
         &mut self,
         run: &Arc<Run>,
         block: &RawBlock,
-        message: &RawMessage,
+        place: usize,
         range: &mut RangeRecord,
-        now: Micros,
-        may_wait: bool,
-    ) -> Judgement {
-        let value = message.value.map(|value| block.bytes(value));
+        moment: Moment,
+    ) -> Option<WaitsFor> {
+        let RawMessage {
+            offset,
+            timestamp_ms,
+            key,
+            value,
+        } = block.messages[place];
+        let value = value.map(|value| block.bytes(value));
         if let Some(value) = value {
-            let rows = self.columns.rows();
-            self.decoder
-                .decode(value, &mut self.columns, &mut self.judged);
-            if may_wait && self.judged.met_unknown {
-                self.columns.roll_back(rows);
-                return Judgement::Waits;
+            let message = Message {
+                value,
+                header: block.header(place),
+                topic: &run.topic,
+                seen: moment.seen,
+            };
+            let waits =
+                self.decoder
+                    .decode(message, moment.looked, &mut self.columns, &mut self.judged);
+            if waits.is_some() {
+                return waits;
             }
         }
-        if message.timestamp_ms >= 0 {
-            self.oldest_ms = Some(
-                self.oldest_ms
-                    .map_or(message.timestamp_ms, |o| o.min(message.timestamp_ms)),
-            );
+        if timestamp_ms >= 0 {
+            let oldest = self.oldest_ms.map_or(timestamp_ms, |o| o.min(timestamp_ms));
+            self.oldest_ms = Some(oldest);
         }
         let Some(value) = value else {
-            skip(range, SkipCode::Tombstone, message.offset);
-            return Judgement::Passed;
+            skip(range, SkipCode::Tombstone, offset);
+            return None;
         };
         for index in &self.judged.accepted {
-            self.provenance.push(message.offset, *index, now);
+            self.provenance.push(offset, *index, moment.now);
         }
         range.accepted += self.judged.accepted.len() as i64;
         self.rows += self.judged.accepted.len() as u64;
         if let Some(code) = self.judged.skipped {
-            skip(range, code, message.offset);
+            skip(range, code, offset);
         }
+        if !self.judged.rejects.is_empty() {
+            let key = key.map(|k| block.bytes(k));
+            self.reject(run, (offset, timestamp_ms), key, value, moment.now);
+            range.rejected += self.judged.rejects.len() as i64;
+        }
+        None
+    }
+
+    #[cold]
+    fn reject(
+        &mut self,
+        run: &Arc<Run>,
+        (offset, timestamp_ms): (i64, i64),
+        key: Option<&[u8]>,
+        value: &[u8],
+        now: Micros,
+    ) {
+        let writer_schema = self.decoder.writer_schema();
         for reject in &self.judged.rejects {
             let record = Rejected {
                 raw: &value[reject.raw.clone()],
-                key: message.key.map(|k| block.bytes(k)),
-                timestamp_ms: message.timestamp_ms,
-                offset: message.offset,
+                key,
+                timestamp_ms,
+                writer_schema: writer_schema.as_deref(),
+                offset,
                 index: reject.index,
             };
             self.rejects.push(run, record, &reject.fault, now);
             *self.codes.entry(reject.fault.code).or_default() += 1;
-            range.rejected += 1;
         }
-        Judgement::Passed
     }
 
     fn chunk_memory(&self) -> usize {

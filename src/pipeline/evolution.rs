@@ -304,8 +304,9 @@ impl Evolution {
     }
 
     fn plan_of(&self, stream: &Arc<Stream>) -> Arc<StreamPlan> {
-        let max_raw = self.parts.flow.plan().max_raw;
-        Arc::new(StreamPlan::new(stream.clone(), max_raw))
+        let before = self.parts.flow.plan();
+        let source = before.writers.source().clone();
+        Arc::new(StreamPlan::new(stream.clone(), before.max_raw, source))
     }
 
     fn take_up(&self, plan: Arc<StreamPlan>) {

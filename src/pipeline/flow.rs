@@ -19,6 +19,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::clock::Tick;
 use crate::config::Stream;
 use crate::pipeline::batch::EncodedBatch;
+use crate::pipeline::decode::framing::Writer;
+use crate::pipeline::partition::Run;
 use crate::pipeline::plan::StreamPlan;
 
 #[cfg(test)]
@@ -27,7 +29,7 @@ mod tests;
 /// Batches of a stream that are cut and not yet settled, beyond which its partitions pause.
 pub const MAX_IN_FLIGHT: usize = 4;
 
-/// Blocks of a stream that wait for a look, beyond which its partitions pause. Fewer would let a
+/// Blocks of a stream that wait to be judged, beyond which its partitions pause. Fewer would let a
 /// stream with a steady share of unknown fields idle from look to look.
 pub const MAX_WAITING: usize = 16;
 
@@ -50,8 +52,26 @@ pub struct Flow {
     /// to look for.
     looked: AtomicU64,
     look_wanted: Notify,
-    /// Blocks that wait for a look.
+    /// Blocks that wait.
     waiting: AtomicUsize,
+    /// Readings that are to pause, until they are taken.
+    held: Mutex<Vec<Held>>,
+    hold_wanted: Notify,
+}
+
+/// A reading that is to pause at the source, until a writer's schema is known.
+#[derive(Debug)]
+pub struct Held {
+    /// The reading.
+    pub run: Arc<Run>,
+    /// Where it goes on.
+    pub offset: i64,
+    /// Leader epoch of the message before that, where it is known.
+    pub leader_epoch: Option<i32>,
+    /// What the message there was written with.
+    pub writer: Writer,
+    /// When that message was seen, at the latest.
+    pub seen: Tick,
 }
 
 /// The plan in force, and what is of an older one.
@@ -112,7 +132,7 @@ impl Drop for OpenMark {
     }
 }
 
-/// A block waits for a look, until it is dropped.
+/// A block waits, until it is dropped.
 #[derive(Debug)]
 pub struct Waiting(Arc<Flow>);
 
@@ -144,6 +164,8 @@ impl Flow {
             looked: AtomicU64::new(u64::MAX),
             look_wanted: Notify::new(),
             waiting: AtomicUsize::new(0),
+            held: Mutex::default(),
+            hold_wanted: Notify::new(),
         };
         (flow, batches)
     }
@@ -270,7 +292,24 @@ impl Flow {
     /// True if a version that was there at `seen` has been looked for: what a message of then holds
     /// and the plan does not is unknown.
     pub fn has_looked_since(&self, seen: Tick) -> bool {
-        Tick(Duration::from_micros(self.looked.load(Ordering::SeqCst))) > seen
+        self.looked() > seen
+    }
+
+    /// When newer versions were last looked for.
+    pub fn looked(&self) -> Tick {
+        Tick(Duration::from_micros(self.looked.load(Ordering::SeqCst)))
+    }
+
+    /// Asks for a reading to pause.
+    pub fn hold(&self, held: Held) {
+        self.held.lock().push(held);
+        self.hold_wanted.notify_one();
+    }
+
+    /// Returns after a [`Flow::hold`]: every reading that is to pause.
+    pub async fn held(&self) -> Vec<Held> {
+        self.hold_wanted.notified().await;
+        std::mem::take(&mut *self.held.lock())
     }
 
     /// Asks for a look.
@@ -283,13 +322,13 @@ impl Flow {
         self.look_wanted.notified().await;
     }
 
-    /// Marks that a block waits for a look.
-    pub fn wait_for_look(self: &Arc<Self>) -> Waiting {
+    /// Marks that a block waits.
+    pub fn wait(self: &Arc<Self>) -> Waiting {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         Waiting(self.clone())
     }
 
-    /// Blocks that wait for a look.
+    /// Blocks that wait.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
     }

@@ -3,7 +3,7 @@
 //! Owns: the open batches of the partitions that belong to it, and when they are cut.
 //! Does not own: what becomes of a cut batch (`landing`).
 
-use std::collections::VecDeque;
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -15,10 +15,13 @@ use crate::clock::{Clock, Tick};
 use crate::error::{Error, Result};
 use crate::model::ledger::Cut;
 use crate::model::raw::RawBlock;
-use crate::pipeline::batch::{OpenBatch, Taken};
-use crate::pipeline::budget::{Budget, Charge, Stage};
-use crate::pipeline::flow::{Flow, MAX_WAITING, OpenMark, Waiting};
+use crate::pipeline::batch::{Moment, OpenBatch, Taken};
+use crate::pipeline::budget::{Budget, Stage};
+use crate::pipeline::decode::framing::Writer;
+use crate::pipeline::flow::{Flow, Held, MAX_WAITING, OpenMark};
+use crate::pipeline::parked::{Parked, Queued, Waits};
 use crate::pipeline::partition::Run;
+use crate::pipeline::stream_decoder::{self, WaitsFor};
 use crate::source::kafka::{BlockSink, TopicPartition};
 
 /// Blocks that may wait for a lane; each is at most about a mebibyte, and all are charged.
@@ -26,20 +29,6 @@ const QUEUE_BLOCKS: usize = 64;
 
 /// How often ages and the budget are looked at when nothing arrives.
 const TICK: Duration = Duration::from_millis(50);
-
-/// A block on its way through the lane.
-struct Queued {
-    run: Arc<Run>,
-    block: RawBlock,
-    /// The first message that was not judged yet.
-    from: usize,
-    /// When it was there, fetched.
-    seen: Tick,
-    /// Held until it is judged.
-    _charge: Charge,
-    /// While it waits for a look.
-    waiting: Option<Waiting>,
-}
 
 enum Order {
     Block(Queued),
@@ -77,7 +66,7 @@ impl Lane {
         let (orders, queue) = sync_channel(QUEUE_BLOCKS);
         let mut worker = Worker {
             open: flows.iter().map(|_| None).collect(),
-            parked: flows.iter().map(|_| VecDeque::new()).collect(),
+            parked: flows.iter().map(|_| Parked::default()).collect(),
             flows,
             budget: budget.clone(),
             looked: clock.tick(),
@@ -119,6 +108,10 @@ impl Lane {
 }
 
 impl BlockSink for Inlet {
+    fn header(&self) -> Option<&'static CStr> {
+        stream_decoder::header(&self.flow.stream)
+    }
+
     fn has_room(&self) -> bool {
         !self.flow.is_full() && self.flow.waiting() < MAX_WAITING && !self.lane.budget.is_full()
     }
@@ -137,11 +130,11 @@ impl BlockSink for Inlet {
         }
         let queued = Queued {
             run: self.run.clone(),
-            _charge: self.lane.budget.charge(Stage::Queue, block.memory() as u64),
+            charge: self.lane.budget.charge(Stage::Queue, block.memory() as u64),
             block,
             from: 0,
             seen: self.lane.clock.tick(),
-            waiting: None,
+            waits: None,
         };
         match self.lane.orders.try_send(Order::Block(queued)) {
             Ok(()) => Ok(()),
@@ -157,9 +150,8 @@ impl BlockSink for Inlet {
 struct Worker {
     flows: Vec<Arc<Flow>>,
     open: Vec<Option<Open>>,
-    /// Blocks of each stream, the first of which holds what its plan does not have: they go on in
-    /// their order once newer versions were looked for.
-    parked: Vec<VecDeque<Queued>>,
+    /// The blocks of each stream that wait.
+    parked: Vec<Parked>,
     budget: Budget,
     clock: Clock,
     /// When all ages were looked at.
@@ -212,48 +204,85 @@ impl Worker {
         }
     }
 
-    /// Judges a block, or lets it wait behind those of its stream that wait.
+    /// Judges a block, or lets it wait behind those of its partition that wait.
     fn take(&mut self, queued: Queued) {
         let stream = queued.run.stream;
+        if !queued.run.takes(&queued.block) {
+            return;
+        }
         self.resume(stream);
-        if self.parked[stream].is_empty() {
-            self.judge(queued);
-        } else {
-            self.park(queued);
-        }
-    }
-
-    /// Goes on with blocks that wait, once they need not.
-    fn resume(&mut self, stream: usize) {
-        while let Some(queued) = self.parked[stream].front() {
-            let flow = &self.flows[stream];
-            let is_over = queued.run.is_closed() || queued.run.epoch != flow.epoch();
-            if !is_over && !flow.has_looked_since(queued.seen) {
-                return flow.want_look();
-            }
-            if let Some(queued) = self.parked[stream].pop_front() {
-                self.judge(queued);
-            }
-        }
-    }
-
-    fn judge(&mut self, mut queued: Queued) {
-        let stream = queued.run.stream;
-        match self.append(&queued) {
-            Taken::All => drop(queued),
-            Taken::Waits { at } => {
-                queued.from = at;
-                self.flows[stream].want_look();
-                self.park(queued);
-            }
+        let is_behind = self.parked[stream].has(&queued.run);
+        let queued = match is_behind {
+            true => Some(queued),
+            false => self.judge(queued),
+        };
+        if let Some(queued) = queued {
+            let waiting = self.flows[stream].wait();
+            self.parked[stream].push(queued, waiting);
         }
         self.cut_due(stream);
     }
 
-    fn park(&mut self, mut queued: Queued) {
+    /// Goes on with blocks that wait, once they need not; a partition that waits for long is paused.
+    fn resume(&mut self, stream: usize) {
+        let mut at = 0;
+        while let Some(next) = self.parked[stream].first_of_its_run(at) {
+            at = next;
+            let now = self.clock.tick();
+            let flow = &self.flows[stream];
+            match self.parked[stream].look(at, flow, now) {
+                Waits::On => {}
+                Waits::TooLong(writer) => {
+                    self.pause(stream, at, writer);
+                    continue;
+                }
+                Waits::NoMore => {
+                    if let Some((queued, waiting)) = self.parked[stream].take(at)
+                        && let Some(queued) = self.judge(queued)
+                    {
+                        self.parked[stream].put(at, queued, waiting);
+                    } else {
+                        continue;
+                    }
+                }
+            }
+            at += 1;
+        }
+    }
+
+    /// Gives up what waits of a partition: it is fetched again once the writer's schema is known.
+    fn pause(&mut self, stream: usize, at: usize, writer: Writer) {
+        let Some(paused) = self.parked[stream].take_run(at) else {
+            return;
+        };
+        let now = self.clock.tick();
+        paused.run.pause(paused.offset, paused.to, now);
+        self.flows[stream].hold(Held {
+            run: paused.run,
+            offset: paused.offset,
+            leader_epoch: paused.leader_epoch,
+            writer,
+            seen: now,
+        });
+    }
+
+    /// Judges a block; gives it back if it has to wait.
+    fn judge(&mut self, mut queued: Queued) -> Option<Queued> {
         let stream = queued.run.stream;
-        queued.waiting = Some(self.flows[stream].wait_for_look());
-        self.parked[stream].push_back(queued);
+        match self.append(&queued) {
+            Taken::All => {
+                queued.run.took(&queued.block);
+                None
+            }
+            Taken::Waits { at, on } => {
+                if on == WaitsFor::Look {
+                    self.flows[stream].want_look();
+                }
+                queued.from = at;
+                queued.waits = Some((on, self.clock.tick()));
+                Some(queued)
+            }
+        }
     }
 
     fn append(&mut self, queued: &Queued) -> Taken {
@@ -270,12 +299,13 @@ impl Worker {
         if let Some(first) = block.messages.first() {
             run.saw(first.timestamp_ms);
         }
-        let may_wait = !flow.has_looked_since(queued.seen);
-        let (now, at) = (self.clock.now(), self.clock.tick());
-        let taken = open
-            .batch
-            .append(run, block, queued.from, may_wait, now, at);
-        match taken {
+        let moment = Moment {
+            seen: queued.seen,
+            looked: flow.looked(),
+            now: self.clock.now(),
+            at: self.clock.tick(),
+        };
+        match open.batch.append(run, block, queued.from, moment) {
             Ok(taken) => {
                 if open.batch.is_empty() {
                     open.mark = None;

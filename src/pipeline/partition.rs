@@ -3,9 +3,13 @@
 //! Owns: what a block has to carry to be judged and accounted for, and whether it still counts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 
+use parking_lot::Mutex;
+
+use crate::clock::Tick;
 use crate::model::position::SourcePartition;
+use crate::model::raw::RawBlock;
 
 /// One reading of a partition, from the position where it was started until it is given up.
 #[derive(Debug)]
@@ -25,6 +29,18 @@ pub struct Run {
     closed: AtomicBool,
     /// Time stamp of the first message that was seen, milliseconds; `i64::MIN` before.
     first_ms: AtomicI64,
+    /// Of the last message that was judged with the whole of its block; negative if it is not known.
+    leader_epoch: AtomicI32,
+    pause: Mutex<Pause>,
+}
+
+/// How a reading was paused.
+#[derive(Debug, Default)]
+struct Pause {
+    /// It goes on here: blocks that begin elsewhere were under way when it paused.
+    resumes_at: Option<i64>,
+    /// Below this offset messages were seen by then.
+    seen: Option<(i64, Tick)>,
 }
 
 impl Run {
@@ -46,6 +62,8 @@ impl Run {
             epoch,
             closed: AtomicBool::new(false),
             first_ms: AtomicI64::new(i64::MIN),
+            leader_epoch: AtomicI32::new(-1),
+            pause: Mutex::default(),
         }
     }
 
@@ -63,6 +81,43 @@ impl Run {
     pub fn first_ms(&self) -> Option<i64> {
         let ms = self.first_ms.load(Ordering::Relaxed);
         (ms >= 0).then_some(ms)
+    }
+
+    /// A block of it was judged.
+    pub fn took(&self, block: &RawBlock) {
+        self.leader_epoch
+            .store(block.leader_epoch.unwrap_or(-1), Ordering::Relaxed);
+    }
+
+    /// Leader epoch of the last message of the last block that was judged, where it is known.
+    pub fn leader_epoch(&self) -> Option<i32> {
+        let epoch = self.leader_epoch.load(Ordering::Relaxed);
+        (epoch >= 0).then_some(epoch)
+    }
+
+    /// It pauses, and goes on at `offset`; messages below `seen_to` were seen by `at`.
+    pub fn pause(&self, offset: i64, seen_to: i64, at: Tick) {
+        *self.pause.lock() = Pause {
+            resumes_at: Some(offset),
+            seen: Some((seen_to, at)),
+        };
+    }
+
+    /// False for a block that was under way when the reading paused.
+    pub fn takes(&self, block: &RawBlock) -> bool {
+        let mut pause = self.pause.lock();
+        match pause.resumes_at {
+            Some(offset) if offset != block.from => false,
+            _ => {
+                pause.resumes_at = None;
+                true
+            }
+        }
+    }
+
+    /// Messages below this offset were seen by then, whenever their block was.
+    pub fn seen_before(&self) -> Option<(i64, Tick)> {
+        self.pause.lock().seen
     }
 
     /// From now on its blocks are dropped: the partition was revoked, or its stream was fenced.

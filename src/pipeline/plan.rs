@@ -12,6 +12,7 @@ use crate::config::Stream;
 use crate::lake::delta::TableSpec;
 use crate::pipeline::partition_values::{Partitioner, column_type};
 use crate::pipeline::provenance;
+use crate::pipeline::writers::{WriterSource, Writers};
 use crate::schema::Schema;
 use crate::schema::arrow::{arrow_fields, provenance_fields, rejects_schema};
 
@@ -22,6 +23,8 @@ pub struct StreamPlan {
     pub stream: Arc<Stream>,
     /// Bytes kept of a reject.
     pub max_raw: u64,
+    /// The schemas that its messages are written with.
+    pub writers: Arc<Writers>,
     /// Every column of the DLO, and which of them it is partitioned by.
     pub table: TableSpec,
     pub(super) file_schema: SchemaRef,
@@ -30,8 +33,8 @@ pub struct StreamPlan {
 }
 
 impl StreamPlan {
-    /// The plan of `stream`.
-    pub fn new(stream: Arc<Stream>, max_raw: u64) -> Self {
+    /// The plan of `stream`, whose writers' schemas are found in `source`.
+    pub fn new(stream: Arc<Stream>, max_raw: u64, source: WriterSource) -> Self {
         let partitioner = Partitioner::new(&stream);
         let mut fields: Vec<_> = arrow_fields(&stream.schema.root)
             .into_iter()
@@ -49,6 +52,7 @@ impl StreamPlan {
         reject_fields.extend(provenance::fields());
         Self {
             max_raw,
+            writers: Arc::new(Writers::new(source, stream.schema.clone())),
             table: table_spec(&stream),
             file_schema: Arc::new(ArrowSchema::new(fields)),
             rejects_schema: Arc::new(ArrowSchema::new(reject_fields)),

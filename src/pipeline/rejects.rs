@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryBuilder, Int64Array, StringArray, StringBuilder, TimestampMicrosecondBuilder,
-    new_null_array,
 };
-use arrow::datatypes::DataType;
 
 use crate::clock::Micros;
 use crate::error::Result;
@@ -27,6 +25,7 @@ pub struct Rejects {
     raw: BinaryBuilder,
     key: BinaryBuilder,
     source_time: TimestampMicrosecondBuilder,
+    writer_schema: StringBuilder,
     provenance: Provenance,
     schema: String,
     max_raw: usize,
@@ -42,6 +41,8 @@ pub struct Rejected<'a> {
     pub key: Option<&'a [u8]>,
     /// The broker's time stamp in milliseconds, negative for none.
     pub timestamp_ms: i64,
+    /// What it was written with, where the message tells.
+    pub writer_schema: Option<&'a str>,
     /// The message's offset.
     pub offset: i64,
     /// The record's place in the message.
@@ -58,6 +59,7 @@ impl Rejects {
             raw: BinaryBuilder::new(),
             key: BinaryBuilder::new(),
             source_time: TimestampMicrosecondBuilder::new(),
+            writer_schema: StringBuilder::new(),
             provenance: Provenance::default(),
             schema,
             max_raw: usize::try_from(max_raw).unwrap_or(usize::MAX),
@@ -82,6 +84,7 @@ impl Rejects {
         self.key.append_option(record.key);
         self.source_time
             .append_option((record.timestamp_ms >= 0).then(|| record.timestamp_ms * 1000));
+        self.writer_schema.append_option(record.writer_schema);
         self.bytes += kept.len() + record.key.map_or(0, <[u8]>::len) + 128;
     }
 
@@ -109,7 +112,7 @@ impl Rejects {
             Arc::new(self.source_time.finish().with_timezone("UTC")),
             Arc::new(Int64Array::new_null(rows)),
             Arc::new(schema),
-            new_null_array(&DataType::Utf8, rows),
+            Arc::new(self.writer_schema.finish()),
         ];
         columns.extend(self.provenance.finish()?);
         Ok(columns)

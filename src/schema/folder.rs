@@ -81,6 +81,15 @@ pub fn texts(dir: &Path, subject: &str) -> Result<Vec<(u32, String)>, Fault> {
     Ok(texts.collect())
 }
 
+/// The text of one version of `subject` as it stands.
+///
+/// # Errors
+/// It is not there, or cannot be read.
+pub fn text(dir: &Path, subject: &str, version: u32) -> Result<String, Fault> {
+    let path = dir.join(subject).join(format!("{version}.avsc"));
+    std::fs::read_to_string(&path).map_err(|e| fault(&path, format!("cannot be read: {e}")))
+}
+
 fn fault(path: &Path, message: impl Into<String>) -> Fault {
     Fault {
         path: path.to_path_buf(),

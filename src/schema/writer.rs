@@ -137,6 +137,14 @@ impl WriterSchema {
         self.root
     }
 
+    /// Full name of the record that a datum is, if it is one.
+    pub fn record(&self) -> Option<&str> {
+        match &self.at(self.root).form {
+            Form::Record { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
     /// The type at a place that this schema gave.
     #[inline]
     pub fn at(&self, id: TypeId) -> &Written {

@@ -14,6 +14,7 @@ mod native;
 mod properties;
 mod scan;
 
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,11 @@ pub trait BlockSink: Send + Sync {
     /// False while nothing more should be read for it: its feed is left alone, and what is fetched
     /// stays in librdkafka's bounded queue.
     fn has_room(&self) -> bool;
+
+    /// The name of the header that it needs of each message.
+    fn header(&self) -> Option<&'static CStr> {
+        None
+    }
 
     /// Takes the block, or gives it back where there is no room. Never blocks.
     fn offer(

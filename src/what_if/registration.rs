@@ -7,17 +7,15 @@ use arrow::datatypes::Fields;
 use serde::Serialize;
 
 use crate::app::version_source;
-use crate::clock::Clock;
 use crate::config::schemas::follow;
 use crate::config::{Config, Stream};
 use crate::error::Result;
 use crate::lake::delta::DeltaTable;
-use crate::metrics::Metrics;
 use crate::pipeline::plan::table_spec;
-use crate::schema::registry::Registry;
 use crate::schema::versions::Found;
 use crate::schema::{Schema, evolve, names, parse};
 use crate::store::Store;
+use crate::what_if::registry;
 
 /// What registration would say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -135,14 +133,7 @@ pub async fn look(
 
 /// Every version there is.
 async fn versions(config: &Config, stream: &Stream) -> Result<Vec<Found>> {
-    let registry = match &config.registry {
-        Some(settings) => Some(Registry::start(
-            settings,
-            &Metrics::new()?,
-            Clock::system(),
-        )?),
-        None => None,
-    };
+    let registry = registry(config)?;
     version_source(&config.schemas, registry.as_ref(), stream)?
         .versions(0)
         .await

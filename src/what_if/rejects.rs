@@ -2,11 +2,14 @@
 //!
 //! Owns: which of them can be judged, and whether the bytes are a message or a record of one.
 
-use crate::config::{PayloadFormat, Stream};
+use std::sync::Arc;
+
+use crate::config::{Framing, PayloadFormat, Stream};
 use crate::error::{Error, Result};
 use crate::lake::rejects::{Filter, Reject, RejectsTable};
 use crate::model::reject::RejectCode;
 use crate::model::truncation::Truncation;
+use crate::pipeline::trial::{TrialMessage, TrialParts};
 use crate::what_if::tally::{Place, Tally};
 use crate::what_if::{Judges, Records, Source};
 
@@ -32,13 +35,15 @@ pub async fn from_rejects(
     table: &RejectsTable,
     in_force: &Stream,
     new: &Stream,
+    trial: &TrialParts,
     each: impl Fn(),
     stop: impl Fn() -> bool,
 ) -> Result<Records> {
     let topics = in_force.topics.as_ref();
     let is_envelope = topics.is_some_and(|t| t.format == PayloadFormat::JsonEnvelope);
-    let mut messages = Judges::of_messages(in_force, new);
-    let mut records = Judges::of_records(in_force, new);
+    let has_header = topics.is_some_and(|t| t.framing == Framing::Header);
+    let mut messages = Judges::of_messages(in_force, new, trial);
+    let mut records = Judges::of_records(in_force, new, trial);
     let mut tally = Tally::default();
     let mut stopped = false;
     let read = table
@@ -50,10 +55,13 @@ pub async fn from_rejects(
             each();
             let judges = match is_envelope && is_of_a_record(&reject.code) {
                 true => &mut records,
+                false if has_header => {
+                    tally.pass_over("without its header");
+                    return Ok(());
+                }
                 false => &mut messages,
             };
-            again(&reject, judges, &mut tally);
-            Ok(())
+            again(&reject, judges, &mut tally)
         })
         .await;
     match read {
@@ -69,12 +77,14 @@ pub async fn from_rejects(
     })
 }
 
-fn again(reject: &Reject, judges: &mut Judges, tally: &mut Tally) {
+fn again(reject: &Reject, judges: &mut Judges, tally: &mut Tally) -> Result<()> {
     if Truncation::in_message(&reject.message, reject.raw.len()).is_some() {
-        return tally.pass_over("truncated");
+        tally.pass_over("truncated");
+        return Ok(());
     }
     if reject.line.is_some() {
-        return tally.pass_over("of a file");
+        tally.pass_over("of a file");
+        return Ok(());
     }
     let place = Place {
         source: &reject.at.source,
@@ -82,7 +92,13 @@ fn again(reject: &Reject, judges: &mut Judges, tally: &mut Tally) {
         offset: reject.at.offset,
         index: reject.at.index,
     };
-    judges.judge(&reject.raw, place, tally);
+    let message = TrialMessage {
+        value: &reject.raw,
+        header: None,
+        topic: &Arc::from(&*reject.at.source),
+    };
+    // A writer's schema may have to be asked for.
+    tokio::task::block_in_place(|| judges.judge(message, place, tally))
 }
 
 fn is_of_a_record(code: &str) -> bool {

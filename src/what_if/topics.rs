@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 
-use crate::clock::Clock;
 use crate::config::Stream;
 use crate::error::{Error, Result};
 use crate::model::raw::RawBlock;
 use crate::model::reject::SkipCode;
 use crate::pipeline::assignment::Topics;
+use crate::pipeline::trial::{TrialMessage, TrialParts};
 use crate::source::kafka::{Cluster, ScanEnd, ScanRange, ScanSettings, TopicPartition, scan};
 use crate::what_if::tally::{Place, Tally};
 use crate::what_if::{Judges, PartitionRead, Records, Source};
@@ -23,10 +23,10 @@ const PARALLEL: usize = 16;
 /// and `stop` is asked whether to end early.
 ///
 /// # Errors
-/// The broker did not answer in time.
+/// The broker, or the registry, did not answer in time.
 pub async fn from_topics(
     settings: ScanSettings,
-    clock: Clock,
+    trial: &TrialParts,
     mut ranges: Vec<ScanRange>,
     in_force: &Stream,
     new: &Stream,
@@ -34,12 +34,14 @@ pub async fn from_topics(
     stop: impl Fn() -> bool + Send + 'static,
 ) -> Result<Records> {
     let asked: Vec<i64> = ranges.iter().map(|r| r.to).collect();
-    let mut judges = Judges::of_messages(in_force, new);
+    let mut judges = Judges::of_messages(in_force, new, trial);
+    let clock = trial.clock.clone();
     let scanning = tokio::task::spawn_blocking(move || {
         let mut tally = Tally::default();
         let end = scan(&settings, &mut ranges, &clock, stop, |partition, block| {
-            judge(block, partition, &mut judges, &mut tally);
+            judge(block, partition, &mut judges, &mut tally)?;
             each(u64::try_from(block.to - block.from).unwrap_or(0));
+            Ok(())
         })?;
         Ok::<_, Error>((end, ranges, tally))
     });
@@ -66,8 +68,13 @@ pub async fn from_topics(
     })
 }
 
-fn judge(block: &RawBlock, partition: &TopicPartition, judges: &mut Judges, tally: &mut Tally) {
-    for message in &block.messages {
+fn judge(
+    block: &RawBlock,
+    partition: &TopicPartition,
+    judges: &mut Judges,
+    tally: &mut Tally,
+) -> Result<()> {
+    for (at, message) in block.messages.iter().enumerate() {
         let place = Place {
             source: &partition.topic,
             partition: partition.partition,
@@ -75,10 +82,18 @@ fn judge(block: &RawBlock, partition: &TopicPartition, judges: &mut Judges, tall
             index: 0,
         };
         match message.value {
-            Some(value) => judges.judge(block.bytes(value), place, tally),
+            Some(value) => {
+                let message = TrialMessage {
+                    value: block.bytes(value),
+                    header: block.header(at),
+                    topic: &partition.topic,
+                };
+                judges.judge(message, place, tally)?;
+            }
             None => tally.skip(SkipCode::Tombstone),
         }
     }
+    Ok(())
 }
 
 /// Every partition of the stream's topics up to its end as it is now, from `since` on, milliseconds

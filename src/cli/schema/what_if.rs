@@ -13,15 +13,16 @@ use indicatif::ProgressBar;
 use crate::cli::run::{runtime, signals};
 use crate::cli::verify::open_lake;
 use crate::cli::{Context, EXIT_INCOMPLETE, Format, code_of, output, streams};
-use crate::clock::{Clock, Micros};
+use crate::clock::Micros;
 use crate::config::{Config, Stream, units};
 use crate::error::{Error, Kind, Result};
 use crate::lake::rejects::RejectsTable;
+use crate::pipeline::stream_decoder;
 use crate::source::kafka::ScanSettings;
 use crate::store::Store;
 use crate::what_if::registration::{Candidate, Change, Registration, look};
 use crate::what_if::tally::{Group, Sides, Verdicts};
-use crate::what_if::{Records, Report, Source, from_rejects, from_topics, ranges};
+use crate::what_if::{Records, Report, Source, from_rejects, from_topics, ranges, trial_parts};
 
 /// Of the memory budget, this part is for fetched messages, as in the daemon.
 const FETCHED_SHARE: u64 = 4;
@@ -89,7 +90,7 @@ async fn report(
     } = look(config, &store, stream, text).await?;
     let records = match &new {
         None => None,
-        Some(new) if arguments.from_rejects => Some(of_rejects(&store, stream, new).await?),
+        Some(new) if arguments.from_rejects => Some(of_rejects(config, &store, stream, new).await?),
         Some(new) => Some(of_topics(config, stream, new, arguments.last).await?),
     };
     let worse = records.as_ref().is_none_or(|r| r.verdicts.worse > 0);
@@ -114,10 +115,11 @@ async fn of_topics(
         kafka: kafka.ok_or_else(|| Error::config("there is no [kafka] in the settings"))?,
         instance: config.instance.clone(),
         queue_bytes: config.memory_budget / FETCHED_SHARE,
+        header: stream_decoder::header(stream),
         patience: PATIENCE,
     };
-    let clock = Clock::system();
-    let since = last.map(|last| before(clock.now(), last));
+    let trial = trial_parts(config, stream, PATIENCE)?;
+    let since = last.map(|last| before(trial.clock.now(), last));
     let stop = asked_to_stop()?;
     let ranges = ranges(&settings, stream, since).await?;
     let positions = ranges
@@ -127,7 +129,7 @@ async fn of_topics(
     let read = bar.clone();
     let records = from_topics(
         settings,
-        clock,
+        &trial,
         ranges,
         stream,
         new,
@@ -139,7 +141,13 @@ async fn of_topics(
     records
 }
 
-async fn of_rejects(store: &Store, stream: &Stream, new: &Stream) -> Result<Records> {
+async fn of_rejects(
+    config: &Config,
+    store: &Store,
+    stream: &Stream,
+    new: &Stream,
+) -> Result<Records> {
+    let trial = trial_parts(config, stream, PATIENCE)?;
     let table = RejectsTable::open(store, &stream.name).await?;
     let bar: ProgressBar = output::bar(&stream.name, table.rows(), "rejects")?;
     let stop = asked_to_stop()?;
@@ -147,6 +155,7 @@ async fn of_rejects(store: &Store, stream: &Stream, new: &Stream) -> Result<Reco
         &table,
         stream,
         new,
+        &trial,
         || bar.inc(1),
         || stop.load(Ordering::Relaxed),
     )

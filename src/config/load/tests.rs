@@ -332,12 +332,12 @@ fn rules_of_a_stream_name_their_key() {
         (
             "= \"json\"",
             "= \"avro\"",
-            "topics.format: format \"avro\" is not supported by this version",
+            "topics.framing: is required with format \"avro\"",
         ),
         (
             "= \"json\"",
             "= \"jsn\"",
-            "topics.format: \"jsn\" is none of json, json-envelope; did you mean \"json\"?",
+            "topics.format: \"jsn\" is none of json, json-envelope, avro; did you mean \"json\"?",
         ),
         (
             "[\"orders\"]",

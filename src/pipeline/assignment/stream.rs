@@ -2,7 +2,10 @@
 //! and a fence mean for it.
 //!
 //! Owns: the readings (`Run`) of the stream, their states, the retries of what is not settled.
+//! What waits for a writer's schema is in `paused`.
 //! Does not own: where a partition begins (`settle`), the decoding (`lane`), the landing.
+
+mod paused;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,7 +20,9 @@ use crate::error::Result;
 use crate::model::ledger::Cut;
 use crate::pipeline::assignment::parts::{StreamEvent, StreamParts};
 use crate::pipeline::assignment::settle::{Beginning, Settlement, Settler};
+use crate::pipeline::assignment::stream::paused::Paused;
 use crate::pipeline::landing::SettledAt;
+use crate::pipeline::lane::Inlet;
 use crate::pipeline::partition::Run;
 use crate::pipeline::status::PartitionState;
 use crate::source::kafka::{PartitionFault, StartAt, TopicPartition};
@@ -65,6 +70,7 @@ pub struct StreamTask {
     attempts: u64,
     settling: FuturesUnordered<BoxFuture<'static, Attempt>>,
     again: FuturesUnordered<BoxFuture<'static, Again>>,
+    paused: Paused,
 }
 
 impl std::fmt::Debug for StreamTask {
@@ -89,6 +95,7 @@ impl StreamTask {
             attempts: 0,
             settling: FuturesUnordered::new(),
             again: FuturesUnordered::new(),
+            paused: Paused::default(),
         }
     }
 
@@ -115,6 +122,8 @@ impl StreamTask {
                 Some(attempt) = self.settling.next() => self.on_attempt(attempt),
                 Some(again) = self.again.next() => self.on_again(again),
                 () = flow.fenced() => self.restart(),
+                held = flow.held() => held.into_iter().for_each(|held| self.pause(held)),
+                Some(held) = self.paused.answered() => self.resume(held),
             }
         }
         self.drain().await;
@@ -158,7 +167,7 @@ impl StreamTask {
                 let reason = paused.then(|| {
                     "its batches wait for the lake, or the memory budget is full".to_owned()
                 });
-                for partition in self.runs.keys() {
+                for partition in self.runs.keys().filter(|p| !self.paused.has(p)) {
                     self.parts.set_state(partition, state, reason.clone());
                 }
             }
@@ -328,8 +337,7 @@ impl StreamTask {
                 self.generation,
                 epoch,
             ));
-            let lane = partition.partition.unsigned_abs() as usize % self.parts.lanes.len();
-            let inlet = self.parts.lanes[lane].inlet(self.parts.flow.clone(), run.clone());
+            let inlet = self.inlet(&partition, &run);
             self.runs.insert(partition.clone(), run.clone());
             self.parts.settled.lock().insert(
                 (partition.topic.clone(), partition.partition),
@@ -339,9 +347,7 @@ impl StreamTask {
                     last_ms: None,
                 },
             );
-            self.reasons.remove(&partition);
-            self.parts
-                .set_state(&partition, PartitionState::Running, None);
+            self.told_running(&partition);
             starts.push(StartAt {
                 partition,
                 assignment: owned.assignment,
@@ -355,12 +361,24 @@ impl StreamTask {
         self.parts.control.start(starts);
     }
 
+    fn inlet(&self, partition: &TopicPartition, run: &Arc<Run>) -> Inlet {
+        let lane = partition.partition.unsigned_abs() as usize % self.parts.lanes.len();
+        self.parts.lanes[lane].inlet(self.parts.flow.clone(), run.clone())
+    }
+
+    fn told_running(&mut self, partition: &TopicPartition) {
+        self.reasons.remove(partition);
+        self.parts
+            .set_state(partition, PartitionState::Running, None);
+    }
+
     async fn revoke(&mut self, partitions: &[TopicPartition], lost: bool) {
         let mut were_read = false;
         for partition in partitions {
             self.owned.remove(partition);
             self.reasons.remove(partition);
             self.truncated.remove(partition);
+            self.paused.forget(partition);
             if let Some(run) = self.runs.remove(partition) {
                 run.close();
                 were_read = true;
@@ -398,6 +416,7 @@ impl StreamTask {
             return;
         }
         tracing::warn!(stream = %self.name(), topic = %partition.topic, partition = partition.partition, fault = fault.kind(), "partition cannot be read on; looking at its position again");
+        self.paused.forget(&partition);
         // What was read before the fault is sound: it is flushed, so that the position is behind it.
         if let Some(run) = self.runs.remove(&partition) {
             self.parts.control.stop(vec![partition.clone()]);
@@ -439,6 +458,7 @@ impl StreamTask {
     /// A batch was fenced, or could not be landed: everything is read again from the table's
     /// positions.
     fn restart(&mut self) {
+        self.paused = Paused::default();
         for run in self.runs.values() {
             run.close();
         }

@@ -3,31 +3,22 @@
 //! Owns: the framings, each as the stream declares it and never guessed. Pure. Does not own: what a
 //! key or fingerprint stands for (`schema::registry`, `schema::fingerprint`).
 
+use std::ffi::CStr;
+use std::fmt;
+
+use crate::config::Framing;
 use crate::model::reject::{Fault, RejectCode};
 use crate::schema::registry::WriterKey;
 
 /// The header in which Confluent's serializers put the key of the value's schema. The last one of
 /// that name counts.
-pub const VALUE_HEADER: &str = "__value_schema_id";
+pub const VALUE_HEADER: &CStr = c"__value_schema_id";
 
 /// Of the registry's framing: what the first byte says of those behind it.
 const MAGIC_ID: u8 = 0;
 const MAGIC_GUID: u8 = 1;
 /// What single-object encoding begins with (specification, "Single-object encoding").
 const SINGLE_OBJECT: [u8; 2] = [0xc3, 0x01];
-
-/// `topics.framing`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// The payload is the whole value; its writer is declared.
-    None,
-    /// 0 and an id of 4 bytes, or 1 and a GUID of 16, in front of the payload.
-    Registry,
-    /// The same in the header [`VALUE_HEADER`]; the payload is the whole value.
-    Header,
-    /// C3 01 and the 8 bytes of the schema's fingerprint, in front of the payload.
-    SingleObject,
-}
 
 /// What a message says of its writer's schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,6 +29,16 @@ pub enum Writer {
     Key(WriterKey),
     /// The CRC-64-AVRO of the schema's canonical form.
     Fingerprint(u64),
+}
+
+impl fmt::Display for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Writer::Declared => f.write_str("the declared writer"),
+            Writer::Key(key) => key.fmt(f),
+            Writer::Fingerprint(fingerprint) => write!(f, "fingerprint {fingerprint:016x}"),
+        }
+    }
 }
 
 /// Takes a value apart: the writer, and where the payload begins. `header` is the value of the last
@@ -57,7 +58,7 @@ pub fn parse(
             Ok((Writer::Key(key), length))
         }
         Framing::Header => {
-            let place = format!("the header {VALUE_HEADER}");
+            let place = format!("the header {}", VALUE_HEADER.to_string_lossy());
             let header = header.ok_or_else(|| invalid(format!("{place} is not there")))?;
             let (key, length) = key(header, &place)?;
             match header.len() - length {

@@ -31,7 +31,11 @@ fn plan(version: u32) -> Arc<StreamPlan> {
             max_bytes: 1,
         },
     };
-    Arc::new(StreamPlan::new(Arc::new(stream), 100))
+    Arc::new(StreamPlan::new(
+        Arc::new(stream),
+        100,
+        crate::pipeline::writers::WriterSource::None,
+    ))
 }
 
 fn batch(plan: &Arc<StreamPlan>) -> EncodedBatch {

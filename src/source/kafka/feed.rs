@@ -8,6 +8,7 @@
 //! where its block ends after an error, and ends of partitions are not told (`native::tests`).
 
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ const PAUSED_AFTER: Duration = Duration::from_secs(1);
 struct Reading {
     partition: TopicPartition,
     sink: Arc<dyn BlockSink>,
+    /// The header that the sink needs.
+    header: Option<&'static CStr>,
     generation: u64,
     open: RawBlock,
     /// A block that its sink had no room for.
@@ -89,6 +92,7 @@ impl Feed {
                 to: start.offset,
                 ..RawBlock::default()
             },
+            header: start.sink.header(),
             sink: start.sink,
             generation: start.generation,
             waiting: None,
@@ -240,6 +244,10 @@ impl Reading {
             // As much as the last block took, so that a busy one is not copied as it grows.
             open.arena.reserve(self.usual.0);
             open.messages.reserve(self.usual.1);
+        }
+        if let Some(name) = self.header {
+            let header = message.header(name).map(|h| open.push_bytes(h));
+            open.headers.push(header);
         }
         let key = key.map(|k| open.push_bytes(k));
         let value = value.map(|v| open.push_bytes(v));

@@ -185,6 +185,27 @@ impl NativeMessage<'_> {
         unsafe { bytes(message.payload, message.len) }
     }
 
+    /// The value of the last header of that name; `None` if there is none, or its value is null.
+    pub(super) fn header(&self, name: &CStr) -> Option<&[u8]> {
+        let mut headers = ptr::null_mut();
+        let (mut value, mut length) = (ptr::null(), 0);
+        // SAFETY: the message is alive and keeps its headers; the others are only written to, and
+        // the value only where the call says that there is one.
+        unsafe {
+            let message = self.message.as_ptr();
+            let found = native::rd_kafka_message_headers(message, &mut headers);
+            if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return None;
+            }
+            let found =
+                native::rd_kafka_header_get_last(headers, name.as_ptr(), &mut value, &mut length);
+            if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return None;
+            }
+            bytes(value, length)
+        }
+    }
+
     /// The broker's or the producer's time stamp, milliseconds; -1 where there is none.
     pub(super) fn timestamp_ms(&self) -> i64 {
         let mut kind = native::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;

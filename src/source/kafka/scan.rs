@@ -5,6 +5,7 @@
 //! nothing. Does not own: blocks (`feed`), which ranges are wanted.
 
 use std::collections::VecDeque;
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub struct ScanSettings {
     pub instance: String,
     /// Bytes that fetched messages may hold.
     pub queue_bytes: u64,
+    /// The header that is needed of each message.
+    pub header: Option<&'static CStr>,
     /// Without a message for so long a log counts as out of reach.
     pub patience: Duration,
 }
@@ -74,13 +77,14 @@ pub enum ScanEnd {
 /// say so. Blocks; not to be called on the runtime.
 ///
 /// # Errors
-/// A Kafka property is refused, or the broker does not tell where a log that moved begins.
+/// A Kafka property is refused, the broker does not tell where a log that moved begins, or `each`
+/// says so.
 pub fn scan(
     settings: &ScanSettings,
     ranges: &mut [ScanRange],
     clock: &Clock,
     stop: impl Fn() -> bool,
-    mut each: impl FnMut(&TopicPartition, &RawBlock),
+    mut each: impl FnMut(&TopicPartition, &RawBlock) -> Result<()>,
 ) -> Result<ScanEnd> {
     let mut scan = Scan::start(settings, ranges)?;
     let (mut looked, mut moved) = (clock.tick(), clock.tick());
@@ -93,7 +97,7 @@ pub fn scan(
         }
         let now = clock.tick();
         let step = scan.step(now, ranges, &mut looked);
-        if scan.take_blocks(ranges, &mut each) {
+        if scan.take_blocks(ranges, &mut each)? {
             moved = now;
         }
         if (step.idle || !step.faults.is_empty()) && now.since(moved) > settings.patience {
@@ -164,7 +168,10 @@ impl Scan {
             .ok_or_else(|| Error::internal("librdkafka makes no queue"))?;
         let mut scan = Self {
             feed: Feed::new(0, queue),
-            sink: Arc::default(),
+            sink: Arc::new(Waiting {
+                header: settings.header,
+                blocks: Mutex::default(),
+            }),
             consumer,
         };
         let left = || ranges.iter().filter(|r| !r.is_done());
@@ -237,12 +244,12 @@ impl Scan {
     fn take_blocks(
         &mut self,
         ranges: &mut [ScanRange],
-        each: &mut impl FnMut(&TopicPartition, &RawBlock),
-    ) -> bool {
+        each: &mut impl FnMut(&TopicPartition, &RawBlock) -> Result<()>,
+    ) -> Result<bool> {
         let mut any = false;
         loop {
-            let Some((partition, mut block)) = self.sink.0.lock().pop_front() else {
-                return any;
+            let Some((partition, mut block)) = self.sink.blocks.lock().pop_front() else {
+                return Ok(any);
             };
             any = true;
             let of = |r: &&mut ScanRange| r.partition == partition && !r.is_done();
@@ -251,9 +258,10 @@ impl Scan {
             };
             let to = range.to;
             block.messages.retain(|m| m.offset < to);
+            block.headers.truncate(block.messages.len());
             block.to = block.to.min(to);
             range.at = block.to;
-            each(&partition, &block);
+            each(&partition, &block)?;
             if range.is_done() {
                 self.feed.stop(&partition);
                 // What is fetched of it yet finds no reading.
@@ -295,12 +303,18 @@ fn seek(consumer: &BaseConsumer<Context>, partition: &TopicPartition, offset: i6
 }
 
 /// Blocks on their way to whoever looks at them.
-#[derive(Default)]
-struct Waiting(Mutex<VecDeque<(TopicPartition, RawBlock)>>);
+struct Waiting {
+    header: Option<&'static CStr>,
+    blocks: Mutex<VecDeque<(TopicPartition, RawBlock)>>,
+}
 
 impl BlockSink for Waiting {
+    fn header(&self) -> Option<&'static CStr> {
+        self.header
+    }
+
     fn has_room(&self) -> bool {
-        self.0.lock().len() < BLOCKS
+        self.blocks.lock().len() < BLOCKS
     }
 
     fn offer(
@@ -309,7 +323,7 @@ impl BlockSink for Waiting {
         _generation: u64,
         block: RawBlock,
     ) -> Result<(), RawBlock> {
-        let mut waiting = self.0.lock();
+        let mut waiting = self.blocks.lock();
         if waiting.len() >= BLOCKS {
             return Err(block);
         }

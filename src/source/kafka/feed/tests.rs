@@ -20,6 +20,7 @@ fn reading(from: i64) -> Reading {
             partition: 0,
         },
         sink: Arc::new(Anything),
+        header: None,
         generation: 1,
         open: RawBlock {
             from,

@@ -18,6 +18,7 @@ fn settings(broker: &DemoBroker, patience: Duration) -> ScanSettings {
         },
         instance: "i".to_owned(),
         queue_bytes: 8 << 20,
+        header: None,
         patience,
     }
 }
@@ -69,6 +70,7 @@ fn each_position_is_read_once_up_to_the_end_that_was() {
             }
             let offsets = block.messages.iter().map(|m| m.offset);
             seen.entry(partition.partition).or_default().extend(offsets);
+            Ok(())
         },
     );
     assert_eq!(end.unwrap(), ScanEnd::Complete);
@@ -91,7 +93,10 @@ fn it_stops_when_asked() {
         &mut ranges,
         &Clock::system(),
         || stop.get(),
-        |_, _| stop.set(true),
+        |_, _| {
+            stop.set(true);
+            Ok(())
+        },
     );
     assert_eq!(end.unwrap(), ScanEnd::Stopped);
     assert!((1..20_000).contains(&ranges[0].at), "{ranges:?}");
@@ -113,6 +118,7 @@ fn what_retention_took_is_counted() {
         |_, block| {
             first.get_or_insert(block.messages[0].offset);
             read += block.messages.len() as i64;
+            Ok(())
         },
     );
     assert_eq!(
@@ -135,7 +141,7 @@ fn a_broker_that_gives_nothing_ends_it() {
         &mut ranges,
         &Clock::system(),
         || false,
-        |_, _| {},
+        |_, _| Ok(()),
     );
     assert_eq!(end.unwrap(), ScanEnd::Stalled);
     assert_eq!(ranges[0].at, 10);
