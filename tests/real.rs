@@ -4,7 +4,8 @@
 //! part cannot do is a failure, never a skip. Each module is one subject:
 //! `smoke`: every part starts and a topic lands; `kills`: instances die at every step; `zombie`: an
 //! instance sleeps through its session; `outage`: a part goes away and comes back; `cluster`: leaders
-//! die; `evolution`: a schema grows under load; `faults`: what brokers do to a topic; `plantings`: a
+//! die; `evolution`: a schema grows under load; `avro`: framed Avro in several versions, and a registry
+//! that goes away; `faults`: what brokers do to a topic; `plantings`: a
 //! broken lake is found out; `what_if`: what a new schema would do is what it does; `registry`: schemas
 //! of a registry that is not ours; `lake`: the contract of `tests/lake_contract` on S3.
 
@@ -17,6 +18,8 @@
     reason = "other processes are waited for in real time, and a test ends by a panic"
 )]
 
+#[path = "real/avro.rs"]
+mod avro;
 #[path = "real/cluster.rs"]
 mod cluster;
 #[path = "real/delta_log.rs"]

@@ -23,6 +23,7 @@ import json
 import re
 import sys
 import time
+from pathlib import Path
 
 import pyarrow.fs
 import pyarrow.parquet as pq
@@ -46,6 +47,8 @@ def arguments():
                    help="deliveries that the topic need not hold any more, from produce.py --log")
     a.add_argument("--earlier", action="append", default=[], metavar="TOPIC=FILE",
                    help="the same for an incarnation of the topic that is gone, oldest first")
+    a.add_argument("--avro", metavar="IDS",
+                   help="values are framed Avro of avro/avro_events.py: JSON, ids by version")
     a.add_argument("--open-end", action="store_true", help="the end need not be reached")
     return a.parse_args()
 
@@ -127,7 +130,8 @@ def read_topic(brokers, topic):
 
 
 class Check:
-    def __init__(self):
+    def __init__(self, avro):
+        self.avro = avro  # who reads a value otherwise than as JSON
         self.findings, self.counts = [], collections.Counter()
         self.topics = {}  # source id -> topic, as far as the ledger tells
 
@@ -275,11 +279,16 @@ class Check:
         if places != [message.expect]:
             self.find("wrong_place", key=list(key), expect=message.expect, found=places)
         elif row and message.value is not None:
-            self.values(key, json.loads(message.value), row)
+            self.values(key, message.value, row)
         elif reject and message.value is not None and reject["raw"] != message.value:
             self.find("raw_differs", key=list(key))
 
-    def values(self, key, sent, row):
+    def values(self, key, value, row):
+        if self.avro:
+            if fields := self.avro.differs(value, row):
+                self.find("values_differ", key=list(key), fields=fields)
+            return
+        sent = json.loads(value)
         at = datetime.datetime.fromisoformat(sent.pop("created_at"))
         if row["created_at"] != at or any(row[name] != value for name, value in sent.items()):
             self.find("values_differ", key=list(key))
@@ -302,7 +311,7 @@ def extent(rows):
 def main():
     a = arguments()
     lake = Lake(a.lake, json.loads(a.s3) if a.s3 else None, a.stream)
-    check = Check()
+    check = Check(avro_reader(a.avro))
     ledger, named = check.ledger(lake)
     data, rejects = check.rows(lake, lake.data), check.rows(lake, lake.rejects)
     added = [x["add"]["path"] for _, actions in lake.commits(lake.rejects) for x in actions if "add" in x]
@@ -325,6 +334,15 @@ def main():
                                 remembered.get(number, {}), a.open_end)
     print(json.dumps({"ok": not check.findings, "counts": check.counts, "findings": check.findings}, indent=1, default=str))
     sys.exit(1 if check.findings else 0)
+
+
+def avro_reader(ids):
+    if not ids:
+        return None
+    sys.path.append(str(Path(__file__).parent / "avro"))
+    import avro_events
+
+    return avro_events.Reader(json.loads(ids))
 
 
 def deliveries(pairs):

@@ -39,6 +39,8 @@ pub enum Lake {
 pub struct Settings {
     /// Of `[topics]`: lines of TOML.
     pub topics: String,
+    /// `schema` of the stream.
+    pub schema: String,
     /// Of `weir.toml`: whole sections.
     pub more: String,
     /// `flush.max_rows`.
@@ -53,6 +55,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             topics: format!("names = [\"{STREAM}\"]\nformat = \"json\""),
+            schema: format!("{{ subject = \"{STREAM}\" }}"),
             more: String::new(),
             max_rows: 2000,
             max_age: "500ms",
@@ -263,9 +266,9 @@ impl World {
         write(&format!("schemas/{STREAM}/1.avsc"), &schema);
         let stream = format!(
             "source = \"tests\"\nobject = \"events\"\ncategory = \"engagement\"\n\
-             schema = {{ subject = \"{STREAM}\" }}\nprimary_key = [\"id\"]\n\
+             schema = {}\nprimary_key = [\"id\"]\n\
              event_time = \"created_at\"\n[topics]\n{}\n",
-            self.settings.topics
+            self.settings.schema, self.settings.topics
         );
         write(&format!("streams/{STREAM}.toml"), &stream);
         let Settings {
