@@ -11,6 +11,7 @@ use apache_avro::Schema as Avro;
 use apache_avro::schema::{
     Alias, DecimalSchema, EnumSchema, InnerDecimalSchema, Name, RecordSchema, UuidSchema,
 };
+use serde_json::Value as Json;
 
 use crate::schema::writer::WriterSchema;
 use crate::schema::{Enum, Field, Record, Schema, Type, Value, defaults};
@@ -34,7 +35,10 @@ pub fn parse(
     nanos_as_long: bool,
 ) -> Result<Schema, Vec<String>> {
     WriterSchema::parse(text, &[])?;
-    let avro = Avro::parse_str(text).map_err(|e| vec![format!("is no Avro schema: {e}")])?;
+    let mut json: Json =
+        serde_json::from_str(text).map_err(|e| vec![format!("is no Avro schema: {e}")])?;
+    set_defaults_aside(&mut json);
+    let avro = Avro::parse(&json).map_err(|e| vec![format!("is no Avro schema: {e}")])?;
     let Avro::Record(root) = &avro else {
         return Err(vec!["must be a record at its top".to_owned()]);
     };
@@ -59,6 +63,32 @@ pub fn parse(
             text: text.into(),
         }),
         _ => Err(mapper.faults),
+    }
+}
+
+/// The attribute that keeps a field's default from `apache-avro`.
+const ASIDE: &str = "weir.default";
+
+/// `apache-avro` would judge the defaults: it takes a fixed's for UTF-8, and it panics over some
+/// that are none of their type. They are judged by [`defaults`] alone.
+fn set_defaults_aside(schema: &mut Json) {
+    match schema {
+        Json::Array(branches) => branches.iter_mut().for_each(set_defaults_aside),
+        Json::Object(object) => {
+            for part in ["type", "items", "values"] {
+                object.get_mut(part).map(set_defaults_aside);
+            }
+            let fields = object.get_mut("fields").and_then(Json::as_array_mut);
+            for field in fields.into_iter().flatten() {
+                if let Json::Object(field) = field {
+                    field.remove(ASIDE);
+                    let default = field.remove("default");
+                    default.map(|default| field.insert(ASIDE.to_owned(), default));
+                    field.get_mut("type").map(set_defaults_aside);
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -99,7 +129,8 @@ impl Mapper {
             let Some(value) = self.value(&field.schema, &path) else {
                 continue;
             };
-            if let Some(default) = &field.default
+            let default = field.custom_attributes.get(ASIDE);
+            if let Some(default) = default
                 && let Some(why) = defaults::fault(&value, default)
             {
                 self.refuse::<()>(&path, &format!("the default is {why}"));
@@ -110,7 +141,7 @@ impl Mapper {
                 aliases: field.aliases.clone(),
                 doc: field.doc.clone(),
                 value,
-                default: field.default.clone(),
+                default: default.cloned(),
                 is_key: false,
             });
         }

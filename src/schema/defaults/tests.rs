@@ -32,6 +32,9 @@ fn each_rule_on_both_sides_of_its_line() {
         (r#"["null", "int"]"#, "5", true),
         (fixed, r#""ab""#, true),
         (fixed, r#""abc""#, false),
+        // two characters are two bytes, whatever they take in UTF-8
+        (fixed, r#""\u00ff\u0080""#, true),
+        (fixed, r#""\u00ff""#, false),
         (decimal, r#""\u0063""#, true),
         (decimal, r#""\u0064""#, false),
         (decimal, r#""\u009d""#, true),

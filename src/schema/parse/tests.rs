@@ -241,3 +241,20 @@ fn no_text_is_too_bad_to_be_judged() {
     }
     assert!(lands > 100, "{lands}");
 }
+
+/// The Avro crate panics over a default that is none of its type where the type has such attributes.
+#[test]
+fn a_bad_default_is_told_whatever_stands_beside_it() {
+    for attribute in ["scale", "precision", "size"] {
+        for value in ["1.5", "\"x\"", "[]"] {
+            let ty = format!(r#"{{"type": "array", "items": "int", "{attribute}": {value}}}"#);
+            let found = faults(&format!(r#"{{"name": "a", "type": {ty}, "default": 1}}"#));
+            assert_eq!(found, ["a: the default is no array"], "{attribute} {value}");
+        }
+    }
+    let own = r#"{"name": "a", "type": "int", "weir.default": "x"}"#;
+    assert!(
+        faults(own).is_empty(),
+        "an attribute of a stranger is no default"
+    );
+}
