@@ -206,8 +206,13 @@ impl Reader {
             ..at
         };
         if !object.ty.get().starts_with('"') {
+            let known = self.types.len();
             let id = self.value(object.ty, inner)?;
-            self.give_logical(id, object);
+            // a type that is only named keeps what it means, and so does one that says it itself
+            let own = primitive(self.types[id].form.keyword()).and_then(|(_, scalar, _)| scalar);
+            if id >= known && self.types[id].scalar == own {
+                self.give_logical(id, object);
+            }
             return Ok(id);
         }
         let ty: String = at.part("type", Some(object.ty))?;

@@ -180,3 +180,27 @@ fn a_fault_of_a_reference_is_told_as_one() {
     let found = WriterSchema::parse(r#""a.B""#, &["{"]).unwrap_err();
     assert!(found[0].starts_with("a referenced schema: the root: is no JSON"));
 }
+
+/// Both sides read one text alike, so that data of a schema are rows of it.
+#[test]
+fn a_logical_type_around_another_does_not_count() {
+    let text = r#"{"type": "record", "name": "R", "fields": [
+        {"name": "a", "type": {"type": {"type": "long", "logicalType": "timestamp-micros"}, "logicalType": "time-micros"}},
+        {"name": "b", "type": {"type": {"type": "string"}, "logicalType": "uuid"}},
+        {"name": "c", "type": {"type": "fixed", "name": "F", "size": 16}},
+        {"name": "d", "type": {"type": {"type": "F"}, "logicalType": "uuid"}}]}"#;
+    let writer = WriterSchema::parse(text, &[]).unwrap();
+    let Form::Record { fields, .. } = &writer.at(writer.root()).form else {
+        panic!("a record");
+    };
+    let described: Vec<String> = fields.iter().map(|f| writer.describe(f.1)).collect();
+    let want = [
+        "long (timestamp-micros)",
+        "string (uuid)",
+        "fixed(16) F",
+        "fixed(16) F",
+    ];
+    assert_eq!(described, want);
+    let reader = crate::schema::parse::parse("r", 1, text, false).unwrap();
+    assert!(crate::schema::resolve::resolve(&writer, &reader).is_ok());
+}
