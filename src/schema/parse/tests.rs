@@ -242,6 +242,44 @@ fn no_text_is_too_bad_to_be_judged() {
     assert!(lands > 100, "{lands}");
 }
 
+/// The Avro crate passes over what it does not understand; a column must not be lost by that, nor a
+/// schema land that no writer can have.
+#[test]
+fn what_the_specification_does_not_allow_is_refused() {
+    let record =
+        |fields: &str| format!(r#"{{"type": "record", "name": "R", "fields": [{fields}]}}"#);
+    let cases = [
+        (
+            record(r#"7, {"name": "a", "type": "int"}"#),
+            "the root: \"fields\" is no such thing: invalid type",
+        ),
+        (
+            record(r#"{"name": "a", "name": "b", "type": "int"}"#),
+            "the root: \"fields\" is no such thing: duplicate field",
+        ),
+        (
+            record(
+                r#"{"name": "a", "type": {"type": "enum", "name": "E", "aliases": ["F"], "symbols": ["X"]}},
+                   {"name": "b", "type": "F"}"#,
+            ),
+            "b: the type \"F\" is not known",
+        ),
+        (
+            record(r#"{"name": "a", "type": {"type": "fixed", "name": "F", "size": 16777217}}"#),
+            "a: a fixed has more than 16 MiB",
+        ),
+        (
+            r#"{"type": "record", "name": ".R", "fields": [{"name": "a", "type": "int"}]}"#
+                .to_owned(),
+            "the root: \".R\" is no name of a type",
+        ),
+    ];
+    for (text, want) in cases {
+        let found = parse("r", 1, &text, false).unwrap_err();
+        assert!(found[0].starts_with(want), "{text}: {found:?}");
+    }
+}
+
 /// The Avro crate panics over a default that is none of its type where the type has such attributes.
 #[test]
 fn a_bad_default_is_told_whatever_stands_beside_it() {

@@ -204,3 +204,20 @@ fn a_logical_type_around_another_does_not_count() {
     let reader = crate::schema::parse::parse("r", 1, text, false).unwrap();
     assert!(crate::schema::resolve::resolve(&writer, &reader).is_ok());
 }
+
+/// A level of columns takes two of the text where it may be null.
+#[test]
+fn what_a_reader_may_nest_a_writer_may() {
+    let nested = |levels: usize, open: &str, close: &str| {
+        let ty = format!("{}\"int\"{}", open.repeat(levels), close.repeat(levels));
+        format!(r#"{{"type":"record","name":"R","fields":[{{"name":"a","type":{ty}}}]}}"#)
+    };
+    for text in [
+        nested(63, r#"{"type":"array","items":"#, "}"),
+        nested(61, r#"["null",{"type":"array","items":"#, "}]"),
+    ] {
+        let reader = crate::schema::parse::parse("r", 1, &text, false).unwrap();
+        let writer = WriterSchema::parse(&text, &[]).unwrap();
+        assert!(crate::schema::resolve::resolve(&writer, &reader).is_ok());
+    }
+}
