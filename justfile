@@ -14,6 +14,10 @@ test:
     cargo clippy --locked --all-targets --all-features -- -D warnings
     cargo test --locked
 
+# The fuzz targets, led by coverage, for so many seconds together
+fuzz seconds="3600":
+    fuzz/run {{seconds}}
+
 # The main job on embedded parts
 demo:
     cargo run --release -- demo

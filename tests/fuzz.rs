@@ -1,5 +1,5 @@
 //! The fuzz targets, without a fuzzer: the corpus is replayed, and inputs are drawn from it for some
-//! seconds.
+//! seconds. `fuzz/run` leads the same targets by coverage.
 //!
 //! `WEIR_FUZZ_SECONDS=60` draws for so long in all, `WEIR_TEST_SEED=n` from that seed; a failure
 //! writes its input down and says where.
