@@ -61,8 +61,10 @@ fn chosen(
             return Err(vec![format!("{subject} has no version {pinned}")]);
         }
     }
-    let (mut versions, refused) = held(found, schemas.compatibility);
+    let level = schemas.compatibility;
+    let (mut versions, refused) = held(found, level);
     if pinned.is_some() {
+        // Whether its table can follow is the table's to say: the ones before may never have landed.
         return match (versions.pop(), refused) {
             (Some(schema), None) => Ok(Chosen {
                 versions: vec![schema],
@@ -71,6 +73,7 @@ fn chosen(
             (_, refused) => Err(refused.map_or(Vec::new(), |r| r.reasons)),
         };
     }
+    let (versions, refused) = followed(versions, refused, level);
     let refused = refused.or(strays(schemas, subject).map_err(unread)?);
     match (versions.is_empty(), refused) {
         (false, refused) => Ok(Chosen { versions, refused }),
@@ -111,6 +114,15 @@ fn held(found: Vec<Found>, level: Compatibility) -> (Vec<Schema>, Option<Refused
             }
         }
     }
+    (versions, refused)
+}
+
+/// Those of the versions that hold that a table of any earlier one could follow to.
+fn followed(
+    mut versions: Vec<Schema>,
+    mut refused: Option<Refused>,
+    level: Compatibility,
+) -> (Vec<Schema>, Option<Refused>) {
     // A table may follow to a version that could not follow to one before it.
     loop {
         let reasons = not_followed(&versions, level);
@@ -298,7 +310,7 @@ fn not_followed(versions: &[Schema], level: Compatibility) -> Vec<String> {
         };
         for refusal in refusals {
             faults.push(format!(
-                "a table of {} version {} cannot follow version {}: {refusal}; if nothing landed with version {}, take its file away",
+                "a table of {} version {} cannot follow version {}: {refusal}; if nothing landed with version {}, take its file away or pin `schema.version`",
                 old.subject, old.version, newest.version, old.version
             ));
         }

@@ -15,12 +15,13 @@ use crate::services::{in_repository, python_command, wait_for};
 use crate::world::{SOON, STREAM, Settings, World};
 
 /// The subject of the topic's values, by the TopicName strategy.
-const SUBJECT: &str = "events-value";
+pub const SUBJECT: &str = "events-value";
 
 /// What is written besides the outages takes about so long.
 const REST: Duration = Duration::from_secs(40);
 
-fn schema(name: &str) -> Value {
+/// The schema of a version.
+pub fn schema(name: &str) -> Value {
     let path = in_repository(&format!("tests/real/avro/event-{name}.avsc"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }

@@ -33,7 +33,7 @@ from deltalake import DeltaTable
 KEY = ["_weir_source_id", "_weir_partition", "_weir_offset"]
 # Without an answer from the broker for so many seconds, there is none.
 PATIENCE = 60
-Message = collections.namedtuple("Message", "expect value")
+Message = collections.namedtuple("Message", "expect value headers")
 
 
 def arguments():
@@ -49,6 +49,8 @@ def arguments():
                    help="the same for an incarnation of the topic that is gone, oldest first")
     a.add_argument("--avro", metavar="IDS",
                    help="values are framed Avro of avro/avro_events.py: JSON, ids by version")
+    a.add_argument("--framed", type=int, default=0, metavar="BYTES",
+                   help="so many bytes stand in front of the JSON")
     a.add_argument("--open-end", action="store_true", help="the end need not be reached")
     return a.parse_args()
 
@@ -123,15 +125,18 @@ def read_topic(brokers, topic):
             elif error:
                 sys.exit(f"check.py: {error}")
             else:
-                expect = dict(message.headers() or {}).get("expect", b"accepted").decode()
-                found[message.partition()][0][message.offset()] = Message(expect, message.value())
+                headers = dict(message.headers() or {})
+                expect = headers.get("expect", b"accepted").decode()
+                made = Message(expect, message.value(), headers)
+                found[message.partition()][0][message.offset()] = made
     consumer.close()
     return found
 
 
 class Check:
-    def __init__(self, avro):
+    def __init__(self, avro, framed):
         self.avro = avro  # who reads a value otherwise than as JSON
+        self.framed = framed
         self.findings, self.counts = [], collections.Counter()
         self.topics = {}  # source id -> topic, as far as the ledger tells
 
@@ -247,7 +252,7 @@ class Check:
         if reached > end:
             self.find("beyond_the_end", reached=reached, end=end, **where)
         in_log = {o: m for o, m in messages.items() if begin <= o < reached}
-        known = {o: Message(e, None) for o, e in remembered.items() if begin <= o < reached}
+        known = {o: Message(e, None, None) for o, e in remembered.items() if begin <= o < reached}
         for offset, message in (known | in_log).items():
             if offset not in in_log and (within(offset, holes) or within(offset, lost)):
                 self.counts["gone_before_it_was_read"] += 1
@@ -279,16 +284,16 @@ class Check:
         if places != [message.expect]:
             self.find("wrong_place", key=list(key), expect=message.expect, found=places)
         elif row and message.value is not None:
-            self.values(key, message.value, row)
+            self.values(key, message, row)
         elif reject and message.value is not None and reject["raw"] != message.value:
             self.find("raw_differs", key=list(key))
 
-    def values(self, key, value, row):
+    def values(self, key, message, row):
         if self.avro:
-            if fields := self.avro.differs(value, row):
+            if fields := self.avro.differs(message.value, message.headers, row):
                 self.find("values_differ", key=list(key), fields=fields)
             return
-        sent = json.loads(value)
+        sent = json.loads(message.value[self.framed :])
         at = datetime.datetime.fromisoformat(sent.pop("created_at"))
         if row["created_at"] != at or any(row[name] != value for name, value in sent.items()):
             self.find("values_differ", key=list(key))
@@ -311,7 +316,7 @@ def extent(rows):
 def main():
     a = arguments()
     lake = Lake(a.lake, json.loads(a.s3) if a.s3 else None, a.stream)
-    check = Check(avro_reader(a.avro))
+    check = Check(avro_reader(a.avro), a.framed)
     ledger, named = check.ledger(lake)
     data, rejects = check.rows(lake, lake.data), check.rows(lake, lake.rejects)
     added = [x["add"]["path"] for _, actions in lake.commits(lake.rejects) for x in actions if "add" in x]
@@ -326,7 +331,7 @@ def main():
         if len(gone) != len(earlier.get(topic, [])):
             check.find("incarnations", topic=topic, earlier=gone)
         for source, kept in zip(gone, earlier.get(topic, [])):
-            messages = {p: {o: Message(e, None) for o, e in found.items()} for p, found in kept.items()}
+            messages = {p: {o: Message(e, None, None) for o, e in found.items()} for p, found in kept.items()}
             logs.append((source, {p: (m, 0, max(m) + 1) for p, m in messages.items()}, {}))
         for source, log, remembered in logs:
             for number, found in log.items():

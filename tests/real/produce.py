@@ -27,6 +27,7 @@ def arguments():
     a.add_argument("--seed", type=int, required=True)
     a.add_argument("--poison", type=float, default=0.01)
     a.add_argument("--version", type=int, default=1, help="of the schema")
+    a.add_argument("--frame", type=int, help="an id of the registry, in front of each value")
     a.add_argument("--tombstones", type=float, default=0.0)
     a.add_argument("--keys", type=int, default=0, help="this many different keys, else none")
     a.add_argument("--rate", type=float, default=0, help="records a second, 0 for all at once")
@@ -83,6 +84,8 @@ def main():
             aborting = rng.random() < a.abort
         number = a.first + n
         value, expect = events.event(number, rng, a.poison, a.version)
+        if a.frame is not None:
+            value = b"\0" + a.frame.to_bytes(4, "big") + value
         key = f"key-{rng.randrange(a.keys)}" if a.keys else None
         if a.tombstones and rng.random() < a.tombstones:
             key, value, expect = key or f"key-{number}", None, events.TOMBSTONE

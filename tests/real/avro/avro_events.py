@@ -18,6 +18,7 @@ import fastavro
 
 HERE = Path(__file__).parent
 ACCEPTED = "accepted"
+HEADER = "__value_schema_id"
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
@@ -126,17 +127,69 @@ def poison(number, rng, ids, may_ask):
     return make(ids, datum(2, event(number, rng, 2)), rng), code
 
 
+def fingerprint(version):
+    """The 8 bytes by which single-object encoding names a version."""
+    canonical = fastavro.schema.to_parsing_canonical_form(json.loads(text_of(version)))
+    return bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
+
+
+class Framing:
+    """How a message names its writer; the names are those of weir's settings."""
+
+    def __init__(self, name, ids):
+        self.name, self.ids = name, ids
+        keys = {int(number): int(v) for v, number in ids.items() if v.isdigit()}
+        self.by_id = {b"\0" + struct.pack(">I", number): v for number, v in keys.items()}
+        self.by_print = {b"\xc3\x01" + fingerprint(v): v for v in VERSIONS}
+
+    def frame(self, version, payload):
+        """Value and headers."""
+        if self.name == "registry":
+            return framed(self.ids[str(version)], payload), []
+        if self.name == "header":
+            return payload, [(HEADER, framed(self.ids[str(version)], b""))]
+        if self.name == "single-object":
+            return b"\xc3\x01" + fingerprint(version) + payload, []
+        return payload, []
+
+    def unframe(self, value, headers):
+        """The writer's version, and the payload."""
+        if self.name == "registry":
+            return self.by_id[value[:5]], value[5:]
+        if self.name == "header":
+            return self.by_id[headers[HEADER]], value
+        if self.name == "single-object":
+            return self.by_print[value[:10]], value[10:]
+        return 2, value
+
+    def poison(self, number, rng):
+        """A poisoned message: value, headers, code."""
+        good = datum(2, event(number, rng, 2))
+        value, headers = self.frame(2, good)
+        kinds = [("invalid_avro", value[: -rng.randrange(1, len(good))], headers),
+                 ("trailing_bytes", value + b"\0", headers)]
+        if self.name == "header":
+            kinds += [("invalid_framing", value, []),
+                      ("invalid_framing", value, [(HEADER, b"\0\0")]),
+                      ("unknown_schema", value, [(HEADER, framed(3_999_999, b""))])]
+        if self.name == "single-object":
+            kinds += [("invalid_framing", value[1:], headers),
+                      ("unknown_schema", value[:2] + bytes(8) + good, headers)]
+        code, value, headers = rng.choice(kinds)
+        return value, headers, code
+
+
 class Reader:
-    """Decodes framed values by fastavro, with the third version."""
+    """Decodes messages by fastavro, with the third version."""
 
     def __init__(self, ids):
-        self.writers = {int(number): VERSIONS[int(v)] for v, number in ids.items() if v.isdigit()}
+        self.framing = Framing(ids.get("framing", "registry"), ids)
 
-    def row(self, value):
+    def row(self, value, headers):
         """The event as a row should hold it."""
-        number = struct.unpack(">I", value[1:5])[0]
-        source = io.BytesIO(value[5:])
-        made = fastavro.schemaless_reader(source, self.writers[number], VERSIONS[3])
+        version, payload = self.framing.unframe(value, headers)
+        source = io.BytesIO(payload)
+        made = fastavro.schemaless_reader(source, VERSIONS[version], VERSIONS[3])
         assert not source.read()
         # fastavro leaves a default as the schema's JSON has it.
         if made["price"] == "\0":
@@ -146,9 +199,9 @@ class Reader:
         made["attrs"] = sorted(made["attrs"].items())
         return made
 
-    def differs(self, value, row):
+    def differs(self, value, headers, row):
         """The fields in which a row is not what fastavro reads."""
-        made = self.row(value)
+        made = self.row(value, headers)
         seen = {name: row[name] for name in made}
         seen["attrs"] = sorted(seen["attrs"])
         return [name for name in made if made[name] != seen[name]]

@@ -1,7 +1,8 @@
 """Fills a topic with the Avro events of avro_events.py, from a seed, by one of two serializers.
 
 `--with fastavro` frames what fastavro writes; `--with confluent` is confluent-kafka's AvroSerializer, which
-asks the registry for each version once, before the first event. The expectation is in the header
+asks the registry for each version once, before the first event. With `--framing` it is fastavro in another
+framing, with poison of its own. The expectation is in the header
 `expect`. SIGUSR1 lets the third version begin, on partitions 0 and 1; what makes weir ask the registry
 is on these two only. Prints one JSON object: seed and failures.
 """
@@ -25,7 +26,8 @@ def arguments():
     a = argparse.ArgumentParser()
     a.add_argument("--brokers", required=True)
     a.add_argument("--topic", required=True)
-    a.add_argument("--registry", required=True)
+    a.add_argument("--registry")
+    a.add_argument("--framing", choices=["header", "single-object", "none"])
     a.add_argument("--ids", required=True, help="JSON: ids by version")
     a.add_argument("--with", dest="serializer", choices=["fastavro", "confluent"], required=True)
     a.add_argument("--partitions", type=int, default=4)
@@ -44,6 +46,7 @@ def main():
     late, failures = [], []
     signal.signal(signal.SIGUSR1, lambda *_: late.append(True))
     serialize = {"fastavro": by_fastavro, "confluent": by_confluent}[a.serializer](a, ids)
+    framing = a.framing and avro_events.Framing(a.framing, ids)
     producer = Producer({
         "bootstrap.servers": a.brokers,
         "enable.idempotence": True,
@@ -63,7 +66,14 @@ def main():
     for n in range(a.records):
         number = a.first + n
         partition = number % a.partitions
-        if rng.random() < a.poison:
+        headers = []
+        if framing:
+            version = 2 if a.framing == "none" else rng.randrange(1, 4)
+            value, headers = framing.frame(version, avro_events.datum(version, avro_events.event(number, rng, version)))
+            expect = avro_events.ACCEPTED
+            if rng.random() < a.poison:
+                value, headers, expect = framing.poison(number, rng)
+        elif rng.random() < a.poison:
             value, expect = avro_events.poison(number, rng, ids, partition < 2)
         else:
             versions = (1, 2, 3) if late and partition < 2 else (1, 2)
@@ -73,7 +83,7 @@ def main():
         while True:
             try:
                 producer.produce(a.topic, value, partition=partition,
-                                 headers=[("expect", expect)], on_delivery=delivered)
+                                 headers=[("expect", expect), *headers], on_delivery=delivered)
                 break
             except BufferError:
                 producer.poll(0.05)

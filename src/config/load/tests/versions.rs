@@ -84,9 +84,14 @@ fn what_the_table_cannot_follow_is_told_beforehand() {
         (
             1,
             Some(2),
-            vec!["a table of orders version 1 cannot follow version 2: amount: is float there and would become double; type changes, widenings too, are refused for now; if nothing landed with version 1, take its file away".to_owned()]
+            vec!["a table of orders version 1 cannot follow version 2: amount: is float there and would become double; type changes, widenings too, are refused for now; if nothing landed with version 1, take its file away or pin `schema.version`".to_owned()]
         )
     );
+    // It may be the schema of a writer only: a pin says so.
+    let pinned = STREAM.replace("\"orders\" }", "\"orders\", version = 2 }");
+    folder.write("streams/orders.toml", &pinned);
+    assert_eq!(folder.load(&[]).unwrap().streams[0].schema.version, 2);
+    folder.write("streams/orders.toml", STREAM);
     std::fs::remove_file(folder.0.path().join("schemas/orders/1.avsc")).unwrap();
     assert_eq!(folder.load(&[]).unwrap().streams[0].schema.version, 2);
 }
