@@ -219,3 +219,68 @@ fn versions_are_mixed_and_the_registry_goes_away() {
     assert_eq!(counts["positions"], json!(records() / 2 * 2), "{counts:#}");
     tell(&format!("avro: seed {seed}: {landed} s; {counts}"));
 }
+
+/// Writes records of one version by fastavro, and waits for it.
+fn produce(world: &World, ids: &Value, version: &str, first: u64, count: u64, seed: u64) {
+    let numbers = [first, count, seed].map(|n| n.to_string());
+    let (brokers, ids) = (world.kafka.brokers(), ids.to_string());
+    let words = [
+        ["--brokers", &brokers],
+        ["--topic", STREAM],
+        ["--ids", &ids],
+        ["--with", "fastavro"],
+        ["--version", version],
+        ["--poison", "0"],
+        ["--first", &numbers[0]],
+        ["--records", &numbers[1]],
+        ["--seed", &numbers[2]],
+    ];
+    let words: Vec<String> = words.concat().into_iter().map(str::to_owned).collect();
+    let output = python_command("avro/produce_avro.py", &words)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+}
+
+/// The stream follows the subject, and would look for itself in an hour: what is written by a version
+/// right after that was registered has to find it there.
+#[test]
+fn a_version_that_is_registered_is_there_for_its_first_record() {
+    let seed = seed("avro follows");
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::start(folder.path());
+    let mut ids = json!({ "2": registry.register(SUBJECT, &schema("2"), &[]) });
+    let world = World::local(Settings {
+        topics: format!("names = [\"{STREAM}\"]\nformat = \"avro\"\nframing = \"registry\""),
+        schema: format!("{{ registry = \"{SUBJECT}\" }}"),
+        more: format!(
+            "[registry]\nurl = \"{}\"\n[schemas]\npoll = \"1h\"\n",
+            registry.url()
+        ),
+        ..Settings::default()
+    });
+    world.topics(&["create", STREAM, "4"]);
+    let mut crew = [world.weir("weir-1", None), world.weir("weir-2", None)];
+    produce(&world, &ids, "2", 0, 4000, seed);
+    world.wait_settled(&mut crew, &world.ends(STREAM));
+    ids["3"] = json!(registry.register(SUBJECT, &schema("3"), &[]));
+    produce(&world, &ids, "3", 4000, 4000, seed + 1);
+    // Older ones go on, by a producer that was not restarted.
+    produce(&world, &ids, "2", 8000, 1000, seed + 2);
+    world.wait_settled(&mut crew, &world.ends(STREAM));
+    crew.into_iter().for_each(Weir::stop);
+    ids["follows"] = json!(true);
+    let counts = world.check(&["--avro", &ids.to_string()]);
+    assert_eq!(counts["accepted"], json!(9000), "{counts:#}");
+    let seen = world.readers(&["attrs", "counts"]);
+    for (reader, counts) in seen {
+        // No value of a new field is lost; who was at the new version by then gave the older
+        // records its defaults.
+        assert!(
+            (4000..=5000).contains(&counts["attrs"]),
+            "{reader}: {counts:?}"
+        );
+        assert_eq!(counts["attrs"], counts["counts"], "{reader}: {counts:?}");
+    }
+}

@@ -30,6 +30,7 @@ def arguments():
     a.add_argument("--framing", choices=["header", "single-object", "none"])
     a.add_argument("--ids", required=True, help="JSON: ids by version")
     a.add_argument("--with", dest="serializer", choices=["fastavro", "confluent"], required=True)
+    a.add_argument("--version", type=int, help="only this one")
     a.add_argument("--partitions", type=int, default=4)
     a.add_argument("--records", type=int, required=True)
     a.add_argument("--first", type=int, default=0)
@@ -77,7 +78,7 @@ def main():
             value, expect = avro_events.poison(number, rng, ids, partition < 2)
         else:
             versions = (1, 2, 3) if late and partition < 2 else (1, 2)
-            version = versions[rng.randrange(len(versions))]
+            version = a.version or versions[rng.randrange(len(versions))]
             made = avro_events.event(number, rng, version)
             value, expect = serialize(version, made), avro_events.ACCEPTED
         while True:
