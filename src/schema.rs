@@ -97,10 +97,14 @@ pub enum Type {
     Bytes,
     /// Avro string.
     String,
-    /// uuid on string, or on fixed(16): lands as a string.
-    Uuid {
-        /// True on fixed(16).
-        fixed: bool,
+    /// uuid on string: lands as a string.
+    Uuid,
+    /// uuid on fixed(16): lands as a string.
+    UuidFixed {
+        /// Full name.
+        name: String,
+        /// Full-name aliases.
+        aliases: Vec<String>,
     },
     /// Avro enum: lands as a string.
     Enum(Arc<Enum>),

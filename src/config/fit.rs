@@ -202,7 +202,8 @@ fn can_partition(ty: &Type) -> bool {
             | Type::Long
             | Type::String
             | Type::Enum(_)
-            | Type::Uuid { .. }
+            | Type::Uuid
+            | Type::UuidFixed { .. }
             | Type::Date
     )
 }

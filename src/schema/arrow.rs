@@ -54,7 +54,7 @@ pub fn data_type(ty: &Type) -> DataType {
         Type::Float => DataType::Float32,
         Type::Double => DataType::Float64,
         Type::Bytes | Type::Fixed { .. } => DataType::Binary,
-        Type::String | Type::Uuid { .. } | Type::Enum(_) => DataType::Utf8,
+        Type::String | Type::Uuid | Type::UuidFixed { .. } | Type::Enum(_) => DataType::Utf8,
         Type::Decimal {
             precision, scale, ..
         } => DataType::Decimal128(*precision, *scale),

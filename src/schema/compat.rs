@@ -79,6 +79,9 @@ fn ty(reader: &Type, writer: &Type, path: &str, faults: &mut Vec<String>) {
                 ));
             }
         }
+        (Type::UuidFixed { name, aliases }, Type::UuidFixed { name: written, .. }) => {
+            named(name, aliases, written, path, faults);
+        }
         (reader, writer) if is_taken(reader, writer) => {}
         _ => faults.push(format!(
             "{path}: is written as {} and read as {}",

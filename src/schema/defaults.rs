@@ -56,7 +56,7 @@ fn scalar(ty: &Type, default: &Json) -> Option<&'static str> {
         },
         Type::Double if default.is_number() => None,
         Type::Double => Some("no number"),
-        Type::String | Type::Uuid { .. } | Type::Enum(_) => text(ty, default),
+        Type::String | Type::Uuid | Type::UuidFixed { .. } | Type::Enum(_) => text(ty, default),
         Type::Bytes | Type::Fixed { .. } | Type::Decimal { .. } => binary(ty, default),
         _ => integer(ty, default),
     }
@@ -88,9 +88,9 @@ fn text(ty: &Type, default: &Json) -> Option<&'static str> {
         Type::Enum(symbols) if !symbols.symbols.iter().any(|s| s == text) => {
             Some("none of the enum's symbols")
         }
-        Type::Uuid { fixed: false } if !is_uuid(text) => Some("no uuid of the form 8-4-4-4-12"),
+        Type::Uuid if !is_uuid(text) => Some("no uuid of the form 8-4-4-4-12"),
         // the bytes of a fixed(16), which land as the uuid's text
-        Type::Uuid { fixed: true } if bytes(text).is_none_or(|b| b.len() != 16) => {
+        Type::UuidFixed { .. } if bytes(text).is_none_or(|b| b.len() != 16) => {
             Some("not of 16 bytes")
         }
         _ => None,

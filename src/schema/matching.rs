@@ -72,8 +72,8 @@ impl Scalar {
             Type::Double => Scalar::Double,
             Type::Bytes => Scalar::Bytes,
             Type::String => Scalar::String,
-            Type::Uuid { fixed: false } => Scalar::Uuid,
-            Type::Uuid { fixed: true } => Scalar::UuidFixed,
+            Type::Uuid => Scalar::Uuid,
+            Type::UuidFixed { .. } => Scalar::UuidFixed,
             Type::Decimal {
                 precision, scale, ..
             } => Scalar::Decimal {

@@ -26,8 +26,8 @@ pub fn avro_type(ty: &Type) -> String {
         Type::Double => "double",
         Type::Bytes => "bytes",
         Type::String => "string",
-        Type::Uuid { fixed: false } => "string (uuid)",
-        Type::Uuid { fixed: true } => "fixed(16) (uuid)",
+        Type::Uuid => "string (uuid)",
+        Type::UuidFixed { .. } => "fixed(16) (uuid)",
         Type::Enum(symbols) => return format!("enum {}", symbols.name),
         Type::Fixed { name, size, .. } => return format!("fixed({size}) {name}"),
         Type::Decimal {

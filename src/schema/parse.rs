@@ -223,9 +223,11 @@ impl Mapper {
                 )?
             }
             Avro::Decimal(decimal) => self.decimal(decimal, path)?,
-            Avro::Uuid(UuidSchema::String) => Type::Uuid { fixed: false },
+            Avro::Uuid(UuidSchema::String) => Type::Uuid,
             Avro::Uuid(UuidSchema::Fixed(fixed)) => {
-                self.remember(&fixed.name, Type::Uuid { fixed: true }, path)?
+                let name = full_name(&fixed.name);
+                let aliases = alias_names(fixed.aliases.as_deref());
+                self.remember(&fixed.name, Type::UuidFixed { name, aliases }, path)?
             }
             Avro::Uuid(UuidSchema::Bytes) => {
                 return self.refuse(path, "uuid must be on string or fixed(16), not bytes");

@@ -189,6 +189,16 @@ impl Compiler<'_> {
                     )),
                 }
             }
+            (
+                Form::Fixed { name, .. },
+                Type::UuidFixed {
+                    name: read,
+                    aliases,
+                },
+            ) if written.scalar == Some(Scalar::UuidFixed) => {
+                named(read, aliases, name, at)?;
+                Ok(Read::UuidFixed)
+            }
             (form, reader) => {
                 let scalars = written.scalar.zip(Scalar::of(reader));
                 let read = scalars

@@ -40,7 +40,7 @@ pub(crate) fn append(column: &mut Column, value: &Value, default: &Json) -> Opti
             let text = default.as_str()?;
             match ty {
                 Type::Bytes | Type::Fixed { .. } => push_bytes(data, text)?,
-                Type::Uuid { fixed: true } => push_uuid(data, text)?,
+                Type::UuidFixed { .. } => push_uuid(data, text)?,
                 _ => data.extend_from_slice(text.as_bytes()),
             }
             offsets.push(offset(data.len())?);

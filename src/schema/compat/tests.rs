@@ -269,6 +269,21 @@ fn logical_types_are_told_apart() {
 }
 
 #[test]
+fn a_uuid_on_fixed_has_a_name_and_a_decimal_s_is_laid_aside() {
+    let on_fixed = |name: &str, more: &str| {
+        format!(r#"{{"type": "fixed", "name": "{name}", "size": 16, "logicalType": {more}}}"#)
+    };
+    let uuid = |name: &str| on_fixed(name, r#""uuid""#);
+    let decimal = |name: &str| on_fixed(name, r#""decimal", "precision": 9"#);
+    readable(&[
+        (&uuid("U"), &uuid("U")),
+        (&on_fixed("V", r#""uuid", "aliases": ["U"]"#), &uuid("U")),
+        (&decimal("E"), &decimal("D")),
+    ]);
+    unreadable(&[(&uuid("V"), &uuid("U"), "a: the type U became V")]);
+}
+
+#[test]
 fn the_root_has_a_name_too() {
     let root = |name: &str, more: &str| {
         let text = format!(

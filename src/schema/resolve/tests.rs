@@ -59,6 +59,11 @@ fn what_no_record_can_hold_is_a_fault_of_the_pair() {
             "wrong_type@a: is written with 2 bytes and read with 3",
         ),
         (
+            one(r#"{"type":"fixed","name":"U","size":16,"logicalType":"uuid"}"#),
+            one(r#"{"type":"fixed","name":"V","size":16,"logicalType":"uuid"}"#),
+            "wrong_type@a: is written as type U and read as V",
+        ),
+        (
             one(r#"{"type":"fixed","name":"F","size":2}"#),
             one(r#"{"type":"fixed","name":"G","size":2}"#),
             "wrong_type@a: is written as type F and read as G",

@@ -212,7 +212,10 @@ fn is_promoted(reader: &Type, writer: &Type) -> bool {
         ("uuid", "") => {
             writer.form == Form::String && matches!(reader.form, Form::String | Form::Bytes)
         }
-        ("uuid", "uuid") => (writer.form == Form::String) == (reader.form == Form::String),
+        ("uuid", "uuid") => match (&writer.form, &reader.form) {
+            (Form::Fixed(_), Form::Fixed(_)) => is_named(reader, writer),
+            (written, read) => written == read,
+        },
         ("big-decimal" | "duration", _) => false,
         _ => w == r,
     }

@@ -151,7 +151,7 @@ impl Kind {
             Type::Double => Kind::Double,
             Type::Bytes => Kind::Bytes,
             Type::String => Kind::Text,
-            Type::Uuid { .. } => Kind::Uuid,
+            Type::Uuid | Type::UuidFixed { .. } => Kind::Uuid,
             Type::Enum(of) => Kind::Symbol(Symbols::new(of)),
             Type::Fixed { size, .. } => Kind::Fixed(*size),
             Type::Decimal {

@@ -293,6 +293,20 @@ fn one_written_field_is_read_once() {
 }
 
 #[test]
+fn a_uuid_on_fixed_is_read_by_an_alias_of_its_name() {
+    let uuid =
+        |name: &str| format!(r#"{{"type":"fixed","size":16,"logicalType":"uuid","name":{name}}}"#);
+    assert_eq!(
+        judge(
+            &uuid(r#""U""#),
+            &uuid(r#""V","aliases":["U"]"#),
+            &[0xab; 16]
+        ),
+        "\"abababab-abab-abab-abab-abababababab\""
+    );
+}
+
+#[test]
 fn unknown_fields_by_policy() {
     let me = r#"{"name":"me","type":["null","R"]}"#;
     let x = r#"{"name":"x","type":{"type":"array","items":["null","long","string"]}}"#;
