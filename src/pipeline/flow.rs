@@ -24,7 +24,7 @@ use crate::pipeline::partition::Run;
 use crate::pipeline::plan::StreamPlan;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// Batches of a stream that are cut and not yet settled, beyond which its partitions pause.
 pub const MAX_IN_FLIGHT: usize = 4;

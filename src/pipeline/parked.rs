@@ -167,3 +167,6 @@ impl Parked {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,8 @@ pub struct Trial {
     judged: Judged,
     runtime: Handle,
     clock: Clock,
+    /// An id that the registry did not know by then is unknown for all that is judged.
+    began: Tick,
     patience: Duration,
 }
 
@@ -87,6 +89,7 @@ impl Trial {
             judged: Judged::default(),
             stream: stream.clone(),
             runtime: Handle::current(),
+            began: parts.clock.tick(),
             clock: parts.clock.clone(),
             patience: parts.patience,
         }
@@ -97,7 +100,7 @@ impl Trial {
     /// # Errors
     /// The schema of its writer was not told in time.
     pub fn judge(&mut self, message: TrialMessage<'_>) -> Result<&Judged> {
-        let seen = self.clock.tick();
+        let seen = self.began;
         let message = Message {
             value: message.value,
             header: message.header,

@@ -27,7 +27,7 @@ pub fn schema(name: &str) -> Value {
 }
 
 /// Registers the versions, and what no record of the topic may be of; tells the ids.
-fn register(registry: &Registry) -> BTreeMap<&'static str, u32> {
+pub fn register(registry: &Registry) -> BTreeMap<&'static str, u32> {
     let mut ids = BTreeMap::new();
     for version in ["1", "2", "3"] {
         ids.insert(version, registry.register(SUBJECT, &schema(version), &[]));
@@ -220,22 +220,31 @@ fn versions_are_mixed_and_the_registry_goes_away() {
     tell(&format!("avro: seed {seed}: {landed} s; {counts}"));
 }
 
+/// Writes records of the first two versions by fastavro, with poison, and waits for it.
+pub fn produce_mixed(world: &World, ids: &BTreeMap<&'static str, u32>, count: u64, seed: u64) {
+    let options = ["--poison", "0.05", "--records", &count.to_string()];
+    produce_with(world, &json!(ids), seed, &options);
+}
+
 /// Writes records of one version by fastavro, and waits for it.
 fn produce(world: &World, ids: &Value, version: &str, first: u64, count: u64, seed: u64) {
-    let numbers = [first, count, seed].map(|n| n.to_string());
-    let (brokers, ids) = (world.kafka.brokers(), ids.to_string());
+    let [first, count] = [first, count].map(|n| n.to_string());
+    let numbers = ["--first", &first, "--records", &count];
+    let options = ["--version", version, "--poison", "0"];
+    produce_with(world, ids, seed, &[options, numbers].concat());
+}
+
+fn produce_with(world: &World, ids: &Value, seed: u64, options: &[&str]) {
+    let (brokers, ids, seed) = (world.kafka.brokers(), ids.to_string(), seed.to_string());
     let words = [
         ["--brokers", &brokers],
         ["--topic", STREAM],
         ["--ids", &ids],
         ["--with", "fastavro"],
-        ["--version", version],
-        ["--poison", "0"],
-        ["--first", &numbers[0]],
-        ["--records", &numbers[1]],
-        ["--seed", &numbers[2]],
+        ["--seed", &seed],
     ];
-    let words: Vec<String> = words.concat().into_iter().map(str::to_owned).collect();
+    let words = [&words.concat()[..], options].concat();
+    let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
     let output = python_command("avro/produce_avro.py", &words)
         .output()
         .unwrap();

@@ -38,6 +38,11 @@ fn plan(version: u32) -> Arc<StreamPlan> {
     ))
 }
 
+/// The flow of a stream at its first version.
+pub(in crate::pipeline) fn flow() -> Arc<Flow> {
+    Arc::new(Flow::new(0, plan(1)).0)
+}
+
 fn batch(plan: &Arc<StreamPlan>) -> EncodedBatch {
     EncodedBatch {
         plan: plan.clone(),
