@@ -100,13 +100,16 @@ pub struct Schemas {
     pub poll: Duration,
 }
 
-/// A subject of the schema folder, judged.
+/// A subject, judged.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Subject {
     /// Its name.
     pub name: String,
-    /// Its versions, ascending; none if one cannot be read.
+    /// Its versions, ascending.
     pub versions: Vec<u32>,
+    /// The level that they are held to, in the registry's word: the registry's own for a subject that
+    /// is there, else `schemas.compatibility`; `None` where there is no such subject.
+    pub level: Option<String>,
     /// What is wrong with a version or between versions, a sentence each.
     pub faults: Vec<String>,
 }
@@ -125,6 +128,22 @@ pub enum Compatibility {
 }
 
 impl Compatibility {
+    /// The level of that name.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        let found = file::COMPATIBILITY.iter().find(|(name, _)| *name == word);
+        found.map(|(_, level)| *level)
+    }
+
+    /// True if a version is compared with all that are before it.
+    pub(crate) fn is_transitive(self) -> bool {
+        matches!(
+            self,
+            Compatibility::BackwardTransitive
+                | Compatibility::ForwardTransitive
+                | Compatibility::FullTransitive
+        )
+    }
+
     /// The level as the settings name it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -59,7 +59,7 @@ fn check(context: &Context, subject: Option<&str>) -> Result<ExitCode, Error> {
     match context.format {
         Format::Json => output::json(&json!({ "ok": ok, "subjects": subjects }))?,
         Format::Table => {
-            let mut table = output::table(&["subject", "versions", "found"]);
+            let mut table = output::table(&["subject", "versions", "level", "found"]);
             for subject in &subjects {
                 let versions: Vec<String> =
                     subject.versions.iter().map(ToString::to_string).collect();
@@ -68,7 +68,12 @@ fn check(context: &Context, subject: Option<&str>) -> Result<ExitCode, Error> {
                     1 => "1 fault".to_owned(),
                     more => format!("{more} faults"),
                 };
-                table.add_row([subject.name.clone(), versions.join(", "), found]);
+                table.add_row([
+                    subject.name.clone(),
+                    versions.join(", "),
+                    output::escaped(subject.level.as_deref().unwrap_or_default().as_bytes()),
+                    found,
+                ]);
             }
             output::text_line(&table.trim_fmt())?;
             for fault in subjects.iter().flat_map(|s| &s.faults) {

@@ -180,7 +180,8 @@ fn lake_url(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-const COMPATIBILITY: [(&str, Compatibility); 7] = [
+/// The levels by the registry's words.
+pub(crate) const COMPATIBILITY: [(&str, Compatibility); 7] = [
     ("NONE", Compatibility::None),
     ("BACKWARD", Compatibility::Backward),
     ("BACKWARD_TRANSITIVE", Compatibility::BackwardTransitive),

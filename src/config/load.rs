@@ -11,7 +11,7 @@ use regex::Regex;
 use crate::config::document::{self, Entry};
 use crate::config::file::{self, Settings};
 use crate::config::problem::{At, Findings, Problems};
-use crate::config::registry::{Ask, Reader};
+use crate::config::registry::{Ask, Reader, Unread};
 use crate::config::schemas::{Chosen, Refused};
 use crate::config::section::Section;
 use crate::config::stream::{self, SchemaRequest};
@@ -49,7 +49,8 @@ pub fn load_with(
 /// of a schema is told with its subject, and is no problem of the settings.
 ///
 /// # Errors
-/// Problems of `weir.toml`, and of what the streams say of their schemas.
+/// Problems of `weir.toml`, and of what the streams say of their schemas. A registry that is away is
+/// one that waiting may cure.
 pub fn subjects(path: &Path, env: &BTreeMap<String, String>) -> Result<Vec<Subject>, Problems> {
     let findings = Findings::default();
     let mut subjects = Vec::new();
@@ -61,7 +62,10 @@ pub fn subjects(path: &Path, env: &BTreeMap<String, String>) -> Result<Vec<Subje
             };
             let root = Section::root(&entries, &file, &findings);
             if let Some(request) = stream::schema_request(&root) {
-                subjects.push(schemas::judged(&settings.schemas, &reader, &request));
+                match schemas::judged(&settings.schemas, &reader, &request) {
+                    Ok(subject) => subjects.push(subject),
+                    Err(unread) => tell(&root, &request, unread),
+                }
             }
         }
     }
@@ -263,10 +267,13 @@ fn read_schema(
     reader: &Reader<'_>,
     settings: &Settings,
 ) -> Option<Chosen> {
-    let unread = match schemas::asked_for(&settings.schemas, reader, request) {
-        Ok(chosen) => return Some(chosen),
-        Err(unread) => unread,
-    };
+    schemas::asked_for(&settings.schemas, reader, request)
+        .map_err(|unread| tell(root, request, unread))
+        .ok()
+}
+
+/// Why a schema is not there, as a problem with its place.
+fn tell(root: &Section<'_>, request: &SchemaRequest, unread: Unread) {
     let section = root.section("schema");
     let key = match request.origin {
         Origin::Folder { .. } => "subject",
@@ -278,7 +285,6 @@ fn read_schema(
             false => section.problem(key, message),
         }
     }
-    None
 }
 
 /// Names that differ only in case are one folder on some stores.

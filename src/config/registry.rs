@@ -19,6 +19,7 @@ use crate::schema::Schema;
 use crate::schema::registry::{
     Auth, Away, Failure, Identity, Named, Registry, Settings, Wanted, versions,
 };
+use crate::schema::versions::Found;
 
 /// Whether the registry may be asked while the configuration is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,17 +222,48 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// All versions of `subject`, each by itself, and the level that the registry holds them to.
+    ///
+    /// # Errors
+    /// The same; copies do not tell which versions there are.
+    pub(crate) fn history(&self, subject: &str, nanos_as_long: bool) -> Result<History, Unread> {
+        let settings = self.settings()?;
+        if let Some(away) = self.away.borrow().clone() {
+            return Err(Unread::new(Failure::Away(away).to_string(), true));
+        }
+        let asked = on_a_thread(async {
+            let registry = Registry::start(settings, &Metrics::new()?, Clock::system())?;
+            Ok(history(&registry, subject, nanos_as_long).await)
+        });
+        match asked {
+            Ok(Ok(history)) => Ok(history),
+            Ok(Err(failure)) => {
+                let message = failure.to_string();
+                let is_outage = matches!(failure, Failure::Away(_));
+                if let Failure::Away(away) = failure {
+                    *self.away.borrow_mut() = Some(away);
+                }
+                Err(Unread::new(message, is_outage))
+            }
+            Err(error) => Err(Unread::new(error.to_string(), false)),
+        }
+    }
+
+    fn settings(&self) -> Result<&'a Settings, Unread> {
+        self.settings.ok_or_else(|| {
+            Unread::new(
+                "needs [registry] in weir.toml, which is not there or has a problem",
+                false,
+            )
+        })
+    }
+
     /// A version of `subject` as the registry holds it.
     ///
     /// # Errors
     /// The same.
     pub(crate) fn named(&self, subject: &str, wanted: Wanted) -> Result<Named, Unread> {
-        let Some(settings) = self.settings else {
-            return Err(Unread::new(
-                "needs [registry] in weir.toml, which is not there or has a problem",
-                false,
-            ));
-        };
+        let settings = self.settings()?;
         let asked_before = self.away.borrow().clone();
         let may_ask = self.ask == Ask::Once && asked_before.is_none();
         match ask(settings, subject, wanted, may_ask) {
@@ -264,6 +296,35 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A subject of the registry.
+#[derive(Debug)]
+pub(crate) struct History {
+    /// The level, in the registry's word.
+    pub(crate) level: String,
+    /// Its versions, ascending.
+    pub(crate) found: Vec<Found>,
+}
+
+async fn history(
+    registry: &Registry,
+    subject: &str,
+    nanos_as_long: bool,
+) -> Result<History, Failure> {
+    let numbers = registry.versions(subject).await?;
+    let level = registry.level(Some(subject)).await?;
+    let mut found = Vec::new();
+    for version in numbers {
+        let wanted = Wanted::Number(version);
+        let schema = match registry.version(subject, wanted).await {
+            Ok(named) => versions::parsed(subject, &named, nanos_as_long),
+            Err(away @ Failure::Away(_)) => return Err(away),
+            Err(failure) => Err(vec![failure.to_string()]),
+        };
+        found.push(Found { version, schema });
+    }
+    Ok(History { level, found })
+}
+
 /// Why a schema of the registry is not there.
 #[derive(Debug)]
 pub(crate) struct Unread {
@@ -290,9 +351,8 @@ enum Asked {
     Away(Option<Away>, Option<Named>),
 }
 
-/// On a thread of its own, which may wait wherever this is called from.
 fn ask(settings: &Settings, subject: &str, wanted: Wanted, may_ask: bool) -> Result<Asked, Error> {
-    let asked = async {
+    on_a_thread(async {
         let registry = Registry::start(settings, &Metrics::new()?, Clock::system())?;
         let mut away = None;
         if may_ask {
@@ -304,7 +364,11 @@ fn ask(settings: &Settings, subject: &str, wanted: Wanted, may_ask: bool) -> Res
         }
         let kept = registry.kept_version(subject, wanted);
         Ok(Asked::Away(away, kept))
-    };
+    })
+}
+
+/// On a thread of its own, which may wait wherever this is called from.
+fn on_a_thread<T: Send>(asked: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
     let run = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -53,8 +53,7 @@ fn chosen(
     pinned: Option<u32>,
     nanos_as_long: bool,
 ) -> Result<Chosen, Vec<String>> {
-    let unread = |fault: folder::Fault| vec![fault.to_string()];
-    let mut found = folder::found(&schemas.dir, subject, nanos_as_long).map_err(unread)?;
+    let (mut found, strays) = in_folder(schemas, subject, nanos_as_long)?;
     if let Some(pinned) = pinned {
         found.retain(|f| f.version <= pinned);
         if found.last().is_none_or(|newest| newest.version != pinned) {
@@ -74,26 +73,33 @@ fn chosen(
         };
     }
     let (versions, refused) = followed(versions, refused, level);
-    let refused = refused.or(strays(schemas, subject).map_err(unread)?);
-    match (versions.is_empty(), refused) {
-        (false, refused) => Ok(Chosen { versions, refused }),
-        (true, Some(refused)) => Err(refused.reasons),
-        (true, None) => {
-            let folder = schemas.dir.join(subject);
-            let folder = folder.display();
-            Err(vec![format!("{folder}: holds no version; write 1.avsc")])
-        }
+    let refused = refused.or(strays);
+    match versions.is_empty() {
+        false => Ok(Chosen { versions, refused }),
+        true => Err(refused.map_or(Vec::new(), |r| r.reasons)),
     }
 }
 
-/// Files that were meant to be versions, as it seems.
-fn strays(schemas: &Schemas, subject: &str) -> Result<Option<Refused>, folder::Fault> {
-    let strays = folder::strays(&schemas.dir, subject)?;
-    let reasons: Vec<String> = strays.iter().map(ToString::to_string).collect();
-    Ok((!reasons.is_empty()).then_some(Refused {
+/// The versions of the folder, and files that were meant to be versions, as it seems; not both
+/// without any.
+fn in_folder(
+    schemas: &Schemas,
+    subject: &str,
+    nanos_as_long: bool,
+) -> Result<(Vec<Found>, Option<Refused>), Vec<String>> {
+    let unread = |fault: folder::Fault| vec![fault.to_string()];
+    let found = folder::found(&schemas.dir, subject, nanos_as_long).map_err(unread)?;
+    let strays = folder::strays(&schemas.dir, subject).map_err(unread)?;
+    if found.is_empty() && strays.is_empty() {
+        let folder = schemas.dir.join(subject);
+        let folder = folder.display();
+        return Err(vec![format!("{folder}: holds no version; write 1.avsc")]);
+    }
+    let strays = (!strays.is_empty()).then(|| Refused {
         version: None,
-        reasons,
-    }))
+        reasons: strays.iter().map(ToString::to_string).collect(),
+    });
+    Ok((found, strays))
 }
 
 /// The versions that hold, up to the first of `found`, which ascend, that does not; and that one.
@@ -134,53 +140,85 @@ fn followed(
     }
 }
 
-/// A subject with what is wrong with it.
-pub(crate) fn judged(schemas: &Schemas, reader: &Reader<'_>, request: &SchemaRequest) -> Subject {
-    let (name, found) = match &request.origin {
-        Origin::Folder { subject, .. } => {
-            (subject, versions(schemas, subject, request.nanos_as_long))
-        }
-        Origin::Registry { subject, .. } => {
-            let found = asked_for(schemas, reader, request);
-            (subject, found.map(|c| c.versions).map_err(|u| u.messages))
-        }
-    };
-    let (versions, faults) = match found {
-        Ok(versions) => {
-            let faults = faults(&versions, schemas.compatibility);
-            (versions.iter().map(|v| v.version).collect(), faults)
-        }
-        Err(faults) => (Vec::new(), faults),
-    };
-    Subject {
-        name: name.clone(),
-        versions,
-        faults,
-    }
-}
-
-fn versions(
+/// A subject with what is wrong with it: of the folder by the configured level and by what a table
+/// could follow, of the registry by the level that the registry holds it to.
+///
+/// # Errors
+/// The registry is away, or is not named.
+pub(crate) fn judged(
     schemas: &Schemas,
-    subject: &str,
-    nanos_as_long: bool,
-) -> Result<Vec<Schema>, Vec<String>> {
-    folder::versions(&schemas.dir, subject, nanos_as_long)
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    reader: &Reader<'_>,
+    request: &SchemaRequest,
+) -> Result<Subject, Unread> {
+    let (Origin::Folder { subject, .. } | Origin::Registry { subject, .. }) = &request.origin;
+    let nanos_as_long = request.nanos_as_long;
+    let mut judged = Subject {
+        name: subject.clone(),
+        versions: Vec::new(),
+        level: None,
+        faults: Vec::new(),
+    };
+    let found = match &request.origin {
+        Origin::Folder { .. } => {
+            judged.level = Some(schemas.compatibility.as_str().to_owned());
+            in_folder(schemas, subject, nanos_as_long).map(|(found, strays)| {
+                judged.faults = strays.map_or(Vec::new(), |strays| strays.reasons);
+                found
+            })
+        }
+        Origin::Registry { .. } => match reader.history(subject, nanos_as_long) {
+            Ok(history) => {
+                judged.level = Some(history.level);
+                Ok(history.found)
+            }
+            Err(unread) if unread.is_outage => return Err(unread),
+            Err(unread) => Err(unread.messages),
+        },
+    };
+    match found {
+        Ok(found) => judge(&mut judged, found, &request.origin),
+        Err(faults) => judged.faults = faults,
+    }
+    Ok(judged)
 }
 
-fn faults(versions: &[Schema], level: Compatibility) -> Vec<String> {
-    let faults = incompatible(versions, level);
-    match faults.is_empty() {
-        true => not_followed(versions, level),
-        false => faults,
+/// Adds the versions, and what is wrong with them by the subject's level.
+fn judge(subject: &mut Subject, found: Vec<Found>, origin: &Origin) {
+    subject.versions = found.iter().map(|f| f.version).collect();
+    let word = subject.level.as_deref().unwrap_or_default();
+    let Some(level) = Compatibility::named(word) else {
+        let fault = format!(
+            "{}: the registry's level {word} is none that weir knows",
+            subject.name
+        );
+        return subject.faults.push(fault);
+    };
+    subject.faults.extend(incompatible(&found, level));
+    // Nobody can take a version of the registry away; the table of a stream says what it can follow.
+    if let (true, Origin::Folder { .. }) = (subject.faults.is_empty(), origin) {
+        let versions: Vec<Schema> = found.into_iter().filter_map(|f| f.schema.ok()).collect();
+        subject.faults = not_followed(&versions, level);
     }
 }
 
-/// What breaks `level` between `versions`, which ascend: a sentence each.
-fn incompatible(versions: &[Schema], level: Compatibility) -> Vec<String> {
+/// What breaks `level` between the versions found, which ascend, and which of them cannot be read: a
+/// sentence each. Where one cannot be read, the next one has nothing to be compared with.
+fn incompatible(found: &[Found], level: Compatibility) -> Vec<String> {
     let mut faults = Vec::new();
-    for (i, new) in versions.iter().enumerate() {
-        faults.extend(breaks(new, &versions[..i], level));
+    for (i, Found { schema, .. }) in found.iter().enumerate() {
+        let new = match schema {
+            Ok(new) => new,
+            Err(reasons) => {
+                faults.extend_from_slice(reasons);
+                continue;
+            }
+        };
+        let from = match level.is_transitive() {
+            true => 0,
+            false => i.saturating_sub(1),
+        };
+        let earlier = found[from..i].iter().filter_map(|f| f.schema.clone().ok());
+        faults.extend(breaks(new, &earlier.collect::<Vec<Schema>>(), level));
     }
     faults
 }
@@ -196,11 +234,7 @@ fn breaks(new: &Schema, earlier: &[Schema], level: Compatibility) -> Vec<String>
         level,
         Level::None | Level::Backward | Level::BackwardTransitive
     );
-    let transitive = matches!(
-        level,
-        Level::BackwardTransitive | Level::ForwardTransitive | Level::FullTransitive
-    );
-    let skipped = if transitive {
+    let skipped = if level.is_transitive() {
         0
     } else {
         earlier.len().saturating_sub(1)

@@ -23,30 +23,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Every version of `subject`, ascending; never empty.
-///
-/// # Errors
-/// Everything that is wrong with any of the files.
-pub fn versions(dir: &Path, subject: &str, nanos_as_long: bool) -> Result<Vec<Schema>, Vec<Fault>> {
-    let folder = dir.join(subject);
-    let (files, mut faults) = files(&folder).map_err(|fault| vec![fault])?;
-    let mut schemas = Vec::new();
-    for (version, path) in files {
-        match read(&path, subject, version, nanos_as_long) {
-            Ok(schema) => schemas.push(schema),
-            Err(found) => faults.extend(found),
-        }
-    }
-    if schemas.is_empty() && faults.is_empty() {
-        faults.push(fault(&folder, "holds no version; write 1.avsc"));
-    }
-    match faults.is_empty() {
-        true => Ok(schemas),
-        false => Err(faults),
-    }
-}
-
-/// The same while it changes: each version by itself, be it whole or not. A file that is being
+/// Every version of `subject`, ascending, each by itself, be it whole or not. A file that is being
 /// written is no whole record until its last brace, and so no version.
 ///
 /// # Errors

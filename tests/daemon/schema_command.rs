@@ -1,15 +1,43 @@
 //! `weir schema`: what it finds, what it shows, how it ends.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+
 use serde_json::json;
 
 use crate::weir::Folder;
+
+/// A registry that answers these paths, on a thread that ends with the process: its URL.
+fn registry(answers: Vec<(&'static str, String)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let first = lines.next().unwrap().unwrap();
+            let _ = lines.find(|line| line.as_ref().is_ok_and(String::is_empty));
+            let path = first.split(' ').nth(1).unwrap();
+            let (status, body) = match answers.iter().find(|(known, _)| *known == path) {
+                Some((_, body)) => ("200 OK", body.as_str()),
+                None => ("404 Not Found", r#"{"error_code": 40401}"#),
+            };
+            let length = body.len();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    url
+}
 
 #[test]
 fn incompatible_versions_are_a_finding() {
     let folder = Folder::new();
     let (code, found) = folder.json(&["schema", "check"]);
     assert_eq!(code, 0);
-    let subject = json!({ "name": "orders", "versions": [1], "faults": [] });
+    let subject = json!({ "name": "orders", "versions": [1], "level": "BACKWARD", "faults": [] });
     assert_eq!(found, json!({ "ok": true, "subjects": [subject] }));
 
     let one = folder.read("schemas/orders/1.avsc");
@@ -41,6 +69,55 @@ fn incompatible_versions_are_a_finding() {
     assert_eq!(code, 1, "{out}");
     let found = "version 2 is refused, and weir run would go on without it: ";
     assert!(out.contains(found) && out.contains(refusal), "{out}");
+}
+
+#[test]
+fn a_subject_of_the_registry_is_judged_by_the_registry_s_level() {
+    let folder = Folder::new();
+    let one = folder.read("schemas/orders/1.avsc");
+    let required = r#""fields": [{"name": "region", "type": "string"},"#;
+    let two = one.replacen("\"fields\": [", required, 1);
+    let version = |number: u32, text: &str| {
+        json!({ "version": number, "id": number, "schema": text }).to_string()
+    };
+    let url = registry(vec![
+        ("/subjects/orders-value/versions", "[1, 2]".to_owned()),
+        ("/subjects/orders-value/versions/1", version(1, &one)),
+        ("/subjects/orders-value/versions/2", version(2, &two)),
+        (
+            "/config/orders-value?defaultToGlobal=true",
+            r#"{"compatibilityLevel": "FULL"}"#.to_owned(),
+        ),
+    ]);
+    let settings = folder.read("weir.toml");
+    folder.write(
+        "weir.toml",
+        &format!("{settings}\n[registry]\nurl = \"{url}\"\n"),
+    );
+    let stream = folder.read("streams/orders.toml");
+    let named = stream.replace(
+        "{ subject = \"orders\" }",
+        "{ registry = \"orders-value\" }",
+    );
+    assert_ne!(named, stream);
+    folder.write("streams/orders.toml", &named);
+    let (code, found) = folder.json(&["schema", "check"]);
+    assert_eq!(code, 1, "{found:#}");
+    let fault = "orders-value version 2 cannot read data of version 1: region: is not written and has no default";
+    let subject =
+        json!({ "name": "orders-value", "versions": [1, 2], "level": "FULL", "faults": [fault] });
+    assert_eq!(found, json!({ "ok": false, "subjects": [subject] }));
+    let (code, out, _) = folder.run(&["schema", "check", "orders-value"]);
+    assert_eq!(code, 1);
+    assert!(out.contains("FULL") && out.contains(fault), "{out}");
+    // One that is away is waited for, not judged by copies.
+    folder.write(
+        "weir.toml",
+        &format!("{settings}\n[registry]\nurl = \"http://127.0.0.1:1\"\n"),
+    );
+    let (code, _, err) = folder.run(&["schema", "check"]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("the registry is away"), "{err}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
-use crate::config::{Ask, Origin, Secret, load_with};
+use crate::config::{Ask, Origin, Secret, Subject, load_with, subjects};
 use crate::error::{Error, Kind};
 use crate::schema::registry::Auth;
 
@@ -62,12 +62,33 @@ fn answer(path: &str) -> (u16, String) {
             "schema": text, "references": references});
         (200, body.to_string())
     };
+    let narrowed = SCHEMA.replace("\"double\"", "\"float\"");
+    let level = |level: &str| {
+        let body = serde_json::json!({ "compatibilityLevel": level });
+        (200, body.to_string())
+    };
     let to_money = serde_json::json!([{"name": "shop.Money", "subject": "money", "version": 1}]);
     match path {
         "/subjects/orders-value/versions/2" => version(12, 2, SCHEMA, serde_json::json!([])),
         "/subjects/orders-value/versions/3" | "/subjects/orders-value/versions/latest" => {
             version(13, 3, &refers, to_money)
         }
+        "/subjects/orders-value/versions" => (200, "[3, 2]".to_owned()),
+        "/config/orders-value?defaultToGlobal=true" => level("BACKWARD"),
+        // Version 2 is one of a writer whose data no column holds.
+        "/subjects/mixed/versions" => (200, "[1, 2, 3, 4]".to_owned()),
+        "/subjects/mixed/versions/1" => version(21, 1, SCHEMA, serde_json::json!([])),
+        "/subjects/mixed/versions/2" => version(22, 2, r#""int""#, serde_json::json!([])),
+        "/subjects/mixed/versions/3" => version(23, 3, &narrowed, serde_json::json!([])),
+        "/subjects/mixed/versions/4" => version(24, 4, SCHEMA, serde_json::json!([])),
+        "/config/mixed?defaultToGlobal=true" => level("FORWARD_TRANSITIVE"),
+        "/subjects/free/versions" => (200, "[1, 2]".to_owned()),
+        "/subjects/free/versions/1" => version(31, 1, SCHEMA, serde_json::json!([])),
+        "/subjects/free/versions/2" => version(32, 2, &narrowed, serde_json::json!([])),
+        "/config/free?defaultToGlobal=true" => level("NONE"),
+        "/subjects/odd/versions" => (200, "[1]".to_owned()),
+        "/subjects/odd/versions/1" => version(31, 1, SCHEMA, serde_json::json!([])),
+        "/config/odd?defaultToGlobal=true" => level("STRICT"),
         "/subjects/money/versions/1?deleted=true" => version(9, 1, money, serde_json::Value::Null),
         "/subjects/union/versions/latest" => version(14, 1, r#""int""#, serde_json::Value::Null),
         "/subjects/orders-value/versions/4" => (404, r#"{"error_code": 40402}"#.to_owned()),
@@ -201,6 +222,69 @@ fn a_registry_that_is_away_is_asked_once_for_all_streams() {
     }
     assert_eq!(folder.load(&[]).unwrap_err().count(), 3);
     assert_eq!(registry.asked.load(Ordering::Relaxed), 1);
+}
+
+/// The subject that the stream names, judged.
+fn judged(registry: &Registry, subject: &str) -> Subject {
+    let folder = folder(registry, &format!("{{ registry = \"{subject}\" }}"));
+    let mut subjects = subjects(&folder.path(), &BTreeMap::new()).unwrap();
+    assert_eq!(subjects.len(), 1);
+    subjects.remove(0)
+}
+
+#[test]
+fn all_versions_of_a_subject_are_judged_by_the_registry_s_level() {
+    let registry = registry();
+    let orders = judged(&registry, "orders-value");
+    assert_eq!(
+        (orders.level.as_deref(), &orders.versions[..]),
+        (Some("BACKWARD"), &[2, 3][..])
+    );
+    assert_eq!(
+        orders.faults,
+        [
+            "orders-value version 3 cannot read data of version 2: amount: is written as double and read as record shop.Money"
+        ]
+    );
+    // Version 4 is beside all before it but the one that cannot be read.
+    let mixed = judged(&registry, "mixed");
+    assert_eq!(
+        (mixed.level.as_deref(), &mixed.versions[..]),
+        (Some("FORWARD_TRANSITIVE"), &[1, 2, 3, 4][..])
+    );
+    assert_eq!(
+        mixed.faults,
+        [
+            "mixed version 2 of the registry: must be a record at its top",
+            "mixed version 3 cannot read data of version 4: amount: is written as double and read as float",
+        ]
+    );
+    // By the configured level it would be refused.
+    let free = judged(&registry, "free");
+    assert_eq!(
+        (free.level.as_deref(), free.faults),
+        (Some("NONE"), Vec::new())
+    );
+    let odd = judged(&registry, "odd");
+    assert_eq!(
+        odd.faults,
+        ["odd: the registry's level STRICT is none that weir knows"]
+    );
+}
+
+#[test]
+fn a_subject_that_is_not_there_is_a_finding_and_an_outage_is_none() {
+    let registry = registry();
+    let nobody = judged(&registry, "nobody");
+    assert_eq!(nobody.faults, ["the registry has no subject nobody"]);
+    assert_eq!((nobody.level, nobody.versions), (None, Vec::new()));
+    let folder = folder(&registry, "{ registry = \"orders-value\" }");
+    folder.load(&[]).unwrap();
+    registry.away.store(true, Ordering::Relaxed);
+    // A copy does not tell which versions there are.
+    let away = subjects(&folder.path(), &BTreeMap::new()).unwrap_err();
+    assert!(away.are_outages());
+    assert!(away.to_string().contains("answers 503"), "{away}");
 }
 
 #[test]
