@@ -102,14 +102,14 @@ fn input(corpus: &[(PathBuf, Vec<u8>)], choices: &mut Choices<'_>) -> Vec<u8> {
             edit(&mut input, choices);
             input
         }
-        1 => {
-            let mut input = choices.bytes(64);
-            edit(&mut input, choices);
-            input
-        }
         _ => {
-            let most = [40, 400, 2000][choices.below(3)];
-            choices.bytes(most)
+            let most = [64, 400, 2000][choices.below(3)];
+            let mut input = choices.bytes(most);
+            // few schemas, which are kept, and each of them more often
+            if choices.chance(192) {
+                input.iter_mut().skip(1).take(3).for_each(|byte| *byte = 0);
+            }
+            input
         }
     }
 }

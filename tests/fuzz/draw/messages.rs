@@ -242,7 +242,7 @@ impl Messages<'_> {
             | (_, "timestamp-millis")
             | (_, "timestamp-micros" | "timestamp-nanos" | "local-timestamp-millis")
             | (_, "local-timestamp-micros" | "local-timestamp-nanos")
-                if choices.chance(150) =>
+                if choices.chance(200) =>
             {
                 let text = moment(&of.logical, choices);
                 self.string(&text, choices);
@@ -345,12 +345,17 @@ fn moment(logical: &str, choices: &mut Choices<'_>) -> String {
         0 => 1970,
         1 => part(1, 9999),
         2 => 2000,
-        3 => 1900,
+        3 => 100 * part(1, 99),
         4 => part(0, 2),
         5 => part(9997, 9999),
         _ => part(1600, 2300),
     };
-    let (month, day) = (part(1, 12), part(1, 28));
+    // the ends of months, and of Februaries most
+    let month = if part(0, 2) == 2 { 2 } else { part(1, 12) };
+    let day = match part(0, 3) {
+        0..=2 => part(1, 28),
+        _ => part(28, 31),
+    };
     let date = format!("{year:04}-{month:02}-{day:02}");
     let mut time = format!("{:02}:{:02}:{:02}", part(0, 23), part(0, 59), part(0, 59));
     let digits = part(0, 12);
