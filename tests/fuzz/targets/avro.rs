@@ -201,7 +201,8 @@ fn judge(both: &Both, plan: &Arc<Plan>, datum: &[u8], ignore: bool, most: usize)
         }
     }
     let verdict = first.flatten();
-    let bound = (64 << 20) + 128 * datum.len();
+    // two rows of what their items may take, in vectors that may have grown to twice that
+    let bound = 4 * ((32 << 20) + 16 * datum.len());
     assert!(
         columns.memory() <= bound,
         "{} bytes\n{}",
