@@ -13,6 +13,7 @@ pub mod file;
 pub mod flow;
 pub mod landing;
 pub mod lane;
+mod open_files;
 mod parked;
 pub mod partition;
 pub mod partition_values;

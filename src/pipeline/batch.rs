@@ -1,13 +1,10 @@
 //! The open batch of one stream on one lane: rows that were judged and are not yet in a commit.
 //!
-//! Owns: decoding a block into columns, the ranges that it settles, and the files that the rows go
-//! to. Does not own: when the batch is cut (`lane`), where the files go (`upload`), the commit.
+//! Owns: decoding a block, and the ranges that it settles. Does not own: the files that rows go to
+//! (`open_files`), when the batch is cut (`lane`), where the files go (`upload`), the commit.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 
 use crate::clock::{Micros, Tick};
 use crate::error::{Error, Result};
@@ -17,20 +14,13 @@ use crate::model::raw::{RawBlock, RawMessage};
 use crate::model::reject::{RejectCode, SkipCode};
 use crate::pipeline::budget::{Budget, Charge, Stage};
 use crate::pipeline::decode::Judged;
-use crate::pipeline::decode::columns::Columns;
-use crate::pipeline::file::{EncodedFile, FileWriter};
+use crate::pipeline::file::EncodedFile;
+use crate::pipeline::open_files::OpenFiles;
 use crate::pipeline::partition::Run;
 use crate::pipeline::partition_values::PartitionValues;
 use crate::pipeline::plan::StreamPlan;
-use crate::pipeline::provenance::Provenance;
-use crate::pipeline::rejects::{Rejected, Rejects};
+use crate::pipeline::rejects::Rejected;
 use crate::pipeline::stream_decoder::{Message, StreamDecoder, WaitsFor};
-
-/// Rows that are decoded before they are handed to the Parquet writer.
-const CHUNK_ROWS: usize = 8 * 1024;
-
-/// Bytes of columns after which a chunk ends early.
-const CHUNK_BYTES: usize = 4 << 20;
 
 /// Partition values that may be open at once.
 const MAX_OPEN_VALUES: usize = 256;
@@ -105,53 +95,36 @@ pub struct Moment {
 /// Rows, rejects and ranges that were not cut yet.
 #[derive(Debug)]
 pub struct OpenBatch {
-    plan: Arc<StreamPlan>,
     decoder: StreamDecoder,
     judged: Judged,
-    columns: Columns,
-    provenance: Provenance,
-    rejects: Rejects,
-    files: HashMap<PartitionValues, FileWriter>,
-    rejects_file: Option<FileWriter>,
+    files: OpenFiles,
     ranges: Vec<RunRange>,
     codes: BTreeMap<RejectCode, u64>,
     source_bytes: u64,
     oldest_ms: Option<i64>,
     opened: Option<Tick>,
-    rows: u64,
     charge: Charge,
 }
 
 impl OpenBatch {
     /// An empty batch. It is used again after each cut, with its buffers.
     pub fn new(plan: Arc<StreamPlan>, budget: &Budget) -> Self {
-        let stream = &plan.stream;
-        let schema = &stream.schema;
         Self {
-            decoder: StreamDecoder::of_messages(stream, &plan.writers),
+            decoder: StreamDecoder::of_messages(&plan.stream, &plan.writers),
             judged: Judged::default(),
-            columns: Columns::new(schema),
-            provenance: Provenance::default(),
-            rejects: Rejects::new(
-                format!("{}/{}", schema.subject, schema.version),
-                plan.max_raw,
-            ),
-            files: HashMap::new(),
-            rejects_file: None,
+            files: OpenFiles::new(plan),
             ranges: Vec::new(),
             codes: BTreeMap::new(),
             source_bytes: 0,
             oldest_ms: None,
             opened: None,
-            rows: 0,
             charge: budget.charge(Stage::Open, 0),
-            plan,
         }
     }
 
     /// What it decodes by.
     pub fn plan(&self) -> &Arc<StreamPlan> {
-        &self.plan
+        self.files.plan()
     }
 
     /// True if there is nothing to commit.
@@ -186,7 +159,7 @@ impl OpenBatch {
             mut last_ms,
             ..
         } = self.take_range(run, block, begin)?;
-        self.provenance.begin(run);
+        self.files.provenance.begin(run);
         let seen_before = run.seen_before();
         let mut taken = Taken::All;
         for (place, message) in block.messages.iter().enumerate().skip(from) {
@@ -208,12 +181,9 @@ impl OpenBatch {
             if message.timestamp_ms >= 0 {
                 last_ms = Some(message.timestamp_ms);
             }
-            if self.columns.rows() >= CHUNK_ROWS
-                || self.rejects.rows() >= CHUNK_ROWS
-                || self.columns.rows() % 64 == 63 && self.chunk_memory() > CHUNK_BYTES
-            {
-                self.encode_chunk()?;
-                self.provenance.begin(run);
+            if self.files.is_chunk() {
+                self.files.encode_chunk()?;
+                self.files.provenance.begin(run);
             }
         }
         if taken == Taken::All {
@@ -240,15 +210,12 @@ impl OpenBatch {
     /// The reason for which the batch has to be cut now, if there is one.
     pub fn due(&self, at: Tick) -> Option<Cut> {
         let opened = self.opened?;
-        let flush = &self.plan.stream.flush;
-        let largest = self.files.values().map(FileWriter::rows).max().unwrap_or(0);
-        let bytes = self.files.values().map(FileWriter::size).max().unwrap_or(0)
-            + self.rejects_file.as_ref().map_or(0, FileWriter::size);
-        if largest.max(self.rejects_file.as_ref().map_or(0, FileWriter::rows)) >= flush.max_rows {
+        let flush = &self.plan().stream.flush;
+        if self.files.most_rows() >= flush.max_rows {
             Some(Cut::Rows)
-        } else if bytes as u64 >= flush.max_bytes {
+        } else if self.files.most_bytes() >= flush.max_bytes {
             Some(Cut::Bytes)
-        } else if self.files.len() >= MAX_OPEN_VALUES {
+        } else if self.files.values() >= MAX_OPEN_VALUES {
             Some(Cut::Partitions)
         } else if self.range_count() > MAX_RANGES {
             Some(Cut::Ranges)
@@ -261,38 +228,27 @@ impl OpenBatch {
 
     /// Ends the batch and leaves an empty one.
     pub fn cut(&mut self, cut: Cut, budget: &Budget) -> Result<EncodedBatch> {
-        self.encode_chunk()?;
-        let mut files = Vec::with_capacity(self.files.len());
-        for (values, writer) in self.files.drain() {
-            files.push((values, writer.finish()?));
-        }
-        let rejects = match self.rejects_file.take() {
-            Some(writer) => Some(writer.finish()?),
-            None => None,
-        };
-        let encoded: u64 =
-            files.iter().map(|(_, f)| f.size).sum::<u64>() + rejects.as_ref().map_or(0, |f| f.size);
+        let ended = self.files.end()?;
         let batch = EncodedBatch {
-            plan: self.plan.clone(),
+            plan: self.plan().clone(),
             cut,
+            charge: budget.charge(Stage::Encoded, ended.size()),
             ranges: std::mem::take(&mut self.ranges),
-            data_files: files.len() as u64,
-            files,
-            rejects,
+            data_files: ended.data.len() as u64,
+            files: ended.data,
+            rejects: ended.rejects,
             codes: std::mem::take(&mut self.codes),
             source_bytes: std::mem::take(&mut self.source_bytes),
             oldest_ms: self.oldest_ms.take(),
-            charge: budget.charge(Stage::Encoded, encoded),
         };
         self.opened = None;
-        self.rows = 0;
         self.weigh();
         Ok(batch)
     }
 
     /// Drops everything that was not cut.
     pub fn clear(&mut self, budget: &Budget) {
-        *self = Self::new(self.plan.clone(), budget);
+        *self = Self::new(self.plan().clone(), budget);
     }
 
     fn take_range(&mut self, run: &Arc<Run>, block: &RawBlock, begin: i64) -> Result<RunRange> {
@@ -340,9 +296,12 @@ impl OpenBatch {
                 topic: &run.topic,
                 seen: moment.seen,
             };
-            let waits =
-                self.decoder
-                    .decode(message, moment.looked, &mut self.columns, &mut self.judged);
+            let waits = self.decoder.decode(
+                message,
+                moment.looked,
+                &mut self.files.columns,
+                &mut self.judged,
+            );
             if waits.is_some() {
                 return waits;
             }
@@ -356,10 +315,9 @@ impl OpenBatch {
             return None;
         };
         for index in &self.judged.accepted {
-            self.provenance.push(offset, *index, moment.now);
+            self.files.provenance.push(offset, *index, moment.now);
         }
         range.accepted += self.judged.accepted.len() as i64;
-        self.rows += self.judged.accepted.len() as u64;
         if let Some(code) = self.judged.skipped {
             skip(range, code, offset);
         }
@@ -390,38 +348,9 @@ impl OpenBatch {
                 offset,
                 index: reject.index,
             };
-            self.rejects.push(run, record, &reject.fault, now);
+            self.files.rejects.push(run, record, &reject.fault, now);
             *self.codes.entry(reject.fault.code).or_default() += 1;
         }
-    }
-
-    fn chunk_memory(&self) -> usize {
-        self.columns.memory() + self.rejects.memory()
-    }
-
-    fn encode_chunk(&mut self) -> Result<()> {
-        if self.columns.rows() > 0 {
-            let mut columns = self.columns.finish();
-            columns.extend(self.provenance.finish()?);
-            for (values, rows) in self
-                .plan
-                .partitioner
-                .split(&self.plan.file_schema, columns)?
-            {
-                write_to(self.files.entry(values), &self.plan.file_schema, &rows)?;
-            }
-        }
-        if self.rejects.rows() > 0 {
-            let rows = record_batch(&self.plan.rejects_schema, self.rejects.finish()?)?;
-            let writer = match &mut self.rejects_file {
-                Some(writer) => writer,
-                None => self
-                    .rejects_file
-                    .insert(FileWriter::new(self.plan.rejects_schema.clone(), &rows)?),
-            };
-            writer.write(&rows)?;
-        }
-        Ok(())
     }
 
     fn range_count(&self) -> usize {
@@ -434,11 +363,7 @@ impl OpenBatch {
     }
 
     fn weigh(&mut self) {
-        let writers = self.files.values().chain(&self.rejects_file);
-        let bytes = self.chunk_memory()
-            + self.provenance.memory()
-            + writers.map(FileWriter::memory).sum::<usize>();
-        self.charge.set(bytes as u64);
+        self.charge.set(self.files.memory() as u64);
     }
 }
 
@@ -449,27 +374,4 @@ fn skip(range: &mut RangeRecord, code: SkipCode, offset: i64) {
         .entry(code.as_str().to_owned())
         .or_default();
     push_range(ranges, offset, offset + 1);
-}
-
-fn write_to(
-    entry: std::collections::hash_map::Entry<'_, PartitionValues, FileWriter>,
-    schema: &SchemaRef,
-    rows: &RecordBatch,
-) -> Result<()> {
-    use std::collections::hash_map::Entry;
-    match entry {
-        Entry::Occupied(writer) => writer.into_mut().write(rows),
-        Entry::Vacant(place) => place
-            .insert(FileWriter::new(schema.clone(), rows)?)
-            .write(rows),
-    }
-}
-
-/// A record batch, or the internal error that columns and schema differ.
-pub(crate) fn record_batch(
-    schema: &SchemaRef,
-    columns: Vec<arrow::array::ArrayRef>,
-) -> Result<RecordBatch> {
-    RecordBatch::try_new(schema.clone(), columns)
-        .map_err(|e| Error::internal("decoded columns do not fit their schema").because(e))
 }
