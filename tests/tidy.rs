@@ -1,7 +1,7 @@
 //! The rules of the house that no compiler knows, each told in a sentence.
 //!
-//! Owns: layers, the homes of libraries, headers, lengths, unfinished work in `src/`. Does not own:
-//! what clippy denies (`clippy.toml`, `[lints]` of Cargo.toml).
+//! Owns: layers, the homes of libraries, headers, lengths, unfinished work in `src/`; that `fuzz/` goes
+//! by the same lock file. Does not own: what clippy denies (`clippy.toml`, `[lints]` of Cargo.toml).
 
 #![allow(clippy::unwrap_used)]
 
@@ -216,6 +216,31 @@ fn the_house_is_tidy() {
         }
     }
     assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// The packages that a lock file names, each with its version.
+fn locked(text: &str) -> Vec<(&str, &str)> {
+    let value = |line: &'static str| move |l: &&'_ str| l.starts_with(line);
+    let names = text.lines().filter(value("name = "));
+    let versions = text.lines().skip(4).filter(value("version = "));
+    names.zip(versions).collect()
+}
+
+/// `fuzz/` is a package of its own: what was built for weir serves there if its versions are the same.
+#[test]
+fn the_fuzz_targets_have_the_same_dependencies() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let (weir, fuzz) = (read("Cargo.lock"), read("fuzz/Cargo.lock"));
+    let fuzz = locked(&fuzz);
+    let missing: Vec<_> = locked(&weir)
+        .into_iter()
+        .filter(|package| !fuzz.contains(package))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "fuzz/Cargo.lock lacks {missing:?}; run `cp Cargo.lock fuzz/ && cargo update --workspace --manifest-path fuzz/Cargo.toml`"
+    );
 }
 
 /// The one fault of a planted file.
