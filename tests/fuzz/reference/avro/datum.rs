@@ -35,6 +35,8 @@ pub struct Reading<'a> {
     datum: &'a [u8],
     at: usize,
     items: u64,
+    /// Those that take no bytes.
+    nothings: u64,
     /// Where the value stands that is being read.
     steps: Vec<Step>,
 }
@@ -49,6 +51,7 @@ impl<'a> Reading<'a> {
             datum,
             at: 0,
             items: 0,
+            nothings: 0,
             steps: Vec::new(),
         };
         let tree = reading.value(schema.root, 0)?;
@@ -217,6 +220,13 @@ impl<'a> Reading<'a> {
         let left = (self.datum.len() - self.at) as u128;
         if u128::from(count) * u128::from(least) > left {
             return self.invalid();
+        }
+        if least == 0 {
+            // such items count 32 bytes, of 32 MiB and 16 times the datum's
+            self.nothings = self.nothings.saturating_add(count);
+            if self.nothings > (1 << 20) + self.datum.len() as u64 / 2 {
+                return self.flaw(RejectCode::TooLarge);
+            }
         }
         self.items = self.items.saturating_add(count);
         match self.items > MOST_ITEMS {
