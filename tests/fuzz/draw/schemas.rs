@@ -197,7 +197,9 @@ impl<'a> Draw<'a> {
             _ => {}
         }
         if reader.get("name").is_some() && self.choices.chance(25) {
-            reader["aliases"] = json!([writer["name"]]);
+            if !self.choices.chance(64) {
+                reader["aliases"] = json!([writer["name"]]);
+            }
             reader["name"] = json!(self.name());
         }
         reader
@@ -287,6 +289,11 @@ pub const RARE: &[(&str, &str)] = &[
     (
         r#"{"type":"record","name":"T","namespace":"n.s","fields":[{"name":"e","type":{"type":"enum","name":"E","symbols":["A","B"]}},{"name":"f","type":"E"},{"name":"g","type":{"type":"record","name":"o.R","fields":[{"name":"h","type":"n.s.E"}]}}]}"#,
         r#"{"type":"record","name":"T","fields":[{"name":"f","type":{"type":"enum","name":"x.F","aliases":["n.s.E"],"symbols":["B"],"default":"B"}},{"name":"g","type":{"type":"record","name":"R","fields":[{"name":"h","type":"x.F"}]}}]}"#,
+    ),
+    // a fixed is read by its name, a decimal on one by its digits
+    (
+        r#"{"type":"record","name":"T","fields":[{"name":"u","type":["null",{"type":"fixed","name":"U","size":16,"logicalType":"uuid"}]},{"name":"d","type":{"type":"fixed","name":"D","size":4,"logicalType":"decimal","precision":5,"scale":1}},{"name":"p","type":["null",{"type":"fixed","name":"P","size":2}]}]}"#,
+        r#"{"type":"record","name":"T","fields":[{"name":"u","type":["null",{"type":"fixed","name":"V","size":16,"logicalType":"uuid"}]},{"name":"d","type":{"type":"bytes","logicalType":"decimal","precision":5,"scale":1}},{"name":"p","type":["null",{"type":"fixed","name":"Q","aliases":["P"],"size":2}]}]}"#,
     ),
     // wide items
     (
