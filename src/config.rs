@@ -5,6 +5,7 @@
 //! and key.
 //! Does not own: the environment, which arrives as an argument.
 
+pub mod dialect;
 mod document;
 mod fields;
 mod file;

@@ -41,6 +41,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("delta_kernel_default_engine", &["lake"]),
     ("object_store", &["store", "lake"]),
     ("apache_avro", &["schema"]),
+    ("encoding_rs", &["config/dialect", "source/csv"]),
     ("reqwest", &["schema/registry"]),
     ("axum", &["http"]),
     ("clap", &["cli"]),
