@@ -42,6 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("object_store", &["store", "lake"]),
     ("apache_avro", &["schema"]),
     ("encoding_rs", &["config/dialect", "source/csv"]),
+    ("flate2", &["source/csv"]),
     ("reqwest", &["schema/registry"]),
     ("axum", &["http"]),
     ("clap", &["cli"]),

@@ -1,0 +1,167 @@
+//! Gzip and zstd, told by the file's name.
+//!
+//! Owns: all members and frames, and that a stream that ends early or is broken is the file's fault.
+
+use std::io::{self, BufRead, Read as _};
+
+use bytes::{Buf, Bytes};
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::Error;
+use crate::source::csv::chunks::Chunks;
+use crate::source::csv::{Read, Trouble};
+
+/// How a file is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// Not at all.
+    Plain,
+    /// RFC 1952, any number of members.
+    Gzip,
+    /// RFC 8878, any number of frames; windows up to 128 MiB.
+    Zstd,
+}
+
+impl Packing {
+    /// What the name of a file says.
+    pub fn of(name: &str) -> Self {
+        let lower = name.to_ascii_lowercase();
+        match lower.rsplit_once('.') {
+            Some((_, "gz")) => Packing::Gzip,
+            Some((_, "zst")) => Packing::Zstd,
+            _ => Packing::Plain,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Packing::Plain => "plain",
+            Packing::Gzip => "gzip",
+            Packing::Zstd => "zstd",
+        }
+    }
+}
+
+/// The bytes of a file as they were before it was packed.
+pub(super) struct Unpacked {
+    packing: Packing,
+    reader: Box<dyn io::Read + Send>,
+}
+
+impl std::fmt::Debug for Unpacked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Unpacked({:?})", self.packing)
+    }
+}
+
+impl Unpacked {
+    pub(super) fn new(chunks: Box<dyn Chunks>, packing: Packing) -> Read<Self> {
+        let mut pieces = Pieces {
+            chunks,
+            piece: Bytes::new(),
+        };
+        let told = |e| told(packing, e);
+        let is_empty = pieces.fill_buf().map_err(told)?.is_empty();
+        let reader: Box<dyn io::Read + Send> = match packing {
+            // no bytes are no records, however they are packed
+            _ if is_empty => Box::new(io::empty()),
+            Packing::Plain => Box::new(pieces),
+            Packing::Gzip => Box::new(MultiGzDecoder::new(pieces)),
+            Packing::Zstd => {
+                Box::new(zstd::stream::read::Decoder::with_buffer(pieces).map_err(told)?)
+            }
+        };
+        Ok(Self { packing, reader })
+    }
+
+    /// True if the file was not packed.
+    pub(super) fn is_plain(&self) -> bool {
+        self.packing == Packing::Plain
+    }
+
+    /// Appends at most `count` bytes, and at least one unless there are no more; returns how many.
+    pub(super) fn read(&mut self, into: &mut Vec<u8>, count: usize) -> Read<usize> {
+        let from = into.len();
+        into.resize(from + count, 0);
+        let mut done = from;
+        let ended = loop {
+            match self.reader.read(&mut into[done..]) {
+                Ok(0) => break Ok(()),
+                Ok(n) => done += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => break Err(told(self.packing, e)),
+            }
+            if done == into.len() {
+                break Ok(());
+            }
+        };
+        into.truncate(done);
+        ended.map(|()| done - from)
+    }
+
+    /// Passes the first `count` bytes over.
+    pub(super) fn skip(&mut self, count: u64) -> Read<()> {
+        let mut left = count;
+        let mut buffer = Vec::new();
+        while left > 0 {
+            buffer.clear();
+            let piece = left.min(1 << 16);
+            // at most 64 KiB
+            let read = self.read(&mut buffer, usize::try_from(piece).unwrap_or(1))?;
+            if read == 0 {
+                return Err(Trouble::File(
+                    "the file is shorter than it was when it was read before".to_owned(),
+                ));
+            }
+            left -= read as u64;
+        }
+        Ok(())
+    }
+}
+
+/// What went wrong: the source's own error, or the file's fault.
+fn told(packing: Packing, error: io::Error) -> Trouble {
+    let kind = error.kind();
+    let text = error.to_string();
+    let own = error.into_inner().and_then(|e| e.downcast::<Error>().ok());
+    match own {
+        Some(error) => Trouble::Source(*error),
+        None if kind == io::ErrorKind::UnexpectedEof => Trouble::File(format!(
+            "the {} stream ends early: the file is truncated",
+            packing.name()
+        )),
+        None => Trouble::File(format!("the {} stream is broken: {text}", packing.name())),
+    }
+}
+
+/// Pieces as a reader.
+struct Pieces {
+    chunks: Box<dyn Chunks>,
+    piece: Bytes,
+}
+
+impl BufRead for Pieces {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.piece.is_empty() {
+            match self.chunks.next_chunk().map_err(io::Error::other)? {
+                Some(piece) => self.piece = piece,
+                None => break,
+            }
+        }
+        Ok(&self.piece)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.piece.advance(amount);
+    }
+}
+
+impl io::Read for Pieces {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let piece = self.fill_buf()?;
+        let count = piece.len().min(into.len());
+        into[..count].copy_from_slice(&piece[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
