@@ -16,6 +16,15 @@ pub struct Truncation {
 }
 
 impl Truncation {
+    /// Of a record of `whole` bytes, with this digest in hexadecimal, the first `kept` stay.
+    pub fn new(kept: usize, whole: usize, sha256: String) -> Self {
+        Self {
+            kept,
+            whole,
+            sha256,
+        }
+    }
+
     /// Of `record` the first `kept` bytes stay.
     pub fn of(record: &[u8], kept: usize) -> Self {
         let mut sha256 = String::with_capacity(64);

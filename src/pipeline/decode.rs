@@ -4,6 +4,7 @@
 
 pub mod avro;
 pub mod columns;
+pub mod csv;
 pub mod defaults;
 mod field;
 pub mod framing;

@@ -5,9 +5,10 @@
 //! allocation. On a field's fault the row is rolled back and the value is passed over again for
 //! its syntax alone, so that a later syntax error wins.
 
-mod fault;
-mod plan;
-mod walk;
+pub(super) mod fault;
+pub(super) mod plan;
+pub(super) mod values;
+pub(super) mod walk;
 
 use std::ops::Range;
 
@@ -61,12 +62,7 @@ impl JsonDecoder {
         Self {
             root: Plan::new(&schema.root),
             options,
-            walk: Walk {
-                ignore_unknown: options.unknown_fields == UnknownFields::Ignore,
-                met_unknown: false,
-                key: Vec::new(),
-                text: Vec::new(),
-            },
+            walk: Walk::new(options.unknown_fields),
         }
     }
 

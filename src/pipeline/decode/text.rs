@@ -43,6 +43,10 @@ impl Unit {
 
 const FORMAT: RejectCode = RejectCode::InvalidFormat;
 const RANGE: RejectCode = RejectCode::OutOfRange;
+const BEYOND_UNIT: (RejectCode, &str) = (
+    RejectCode::Inexact,
+    "has digits beyond the type's unit that are no zeros",
+);
 
 /// An integer literal (`-?digits`) that fits an `i64`; `None` beyond.
 pub fn integer(text: &[u8]) -> Option<i64> {
@@ -327,6 +331,18 @@ pub fn local_timestamp(text: &[u8], unit: Unit) -> Parsed<i64> {
     instant(days, time, 0, unit)
 }
 
+/// Seconds since the epoch and nanoseconds in the second, in `unit`s.
+pub fn of_seconds(seconds: i64, nanos: i32, unit: Unit) -> Parsed<i64> {
+    let part = 1_000_000_000 / unit.per_second();
+    let nanos = i64::from(nanos);
+    if nanos % part != 0 {
+        return Err(BEYOND_UNIT);
+    }
+    let whole = i128::from(seconds) * i128::from(unit.per_second()) + i128::from(nanos / part);
+    let value = i64::try_from(whole).map_err(|_| (RANGE, "is beyond the type's range"))?;
+    check_instant(value, unit)
+}
+
 fn instant(days: i64, time: i64, offset: i64, unit: Unit) -> Parsed<i64> {
     let per = unit.per_second();
     // The day's beginning may be below what the sum is not: the first nanoseconds of an i64.
@@ -410,10 +426,7 @@ fn time_of_day(text: &[u8], unit: Unit) -> Parsed<(i64, &[u8])> {
                 value += digit * scale;
                 scale /= 10;
             } else if digit != 0 {
-                return Err((
-                    RejectCode::Inexact,
-                    "has digits beyond the type's unit that are no zeros",
-                ));
+                return Err(BEYOND_UNIT);
             }
         }
         rest = &fraction[count..];

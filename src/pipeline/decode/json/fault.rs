@@ -1,12 +1,12 @@
 //! What ends the walk over a record.
 
-use crate::model::reject::RejectCode;
+use crate::model::reject::{Fault, RejectCode};
 use crate::pipeline::decode::field::FieldFault;
-pub(super) use crate::pipeline::decode::field::Step;
+pub(in crate::pipeline::decode) use crate::pipeline::decode::field::Step;
 use crate::pipeline::decode::scan::Flaw;
 
 /// What ends the walk over a record. It is small, since every step of the walk returns it.
-pub(super) enum Stop {
+pub(in crate::pipeline::decode) enum Stop {
     Message(Flaw),
     Field(Box<FieldFault>),
 }
@@ -18,12 +18,20 @@ impl From<Flaw> for Stop {
 }
 
 #[cold]
-pub(super) fn fault(code: RejectCode, message: impl Into<String>) -> Stop {
+pub(in crate::pipeline::decode) fn fault(code: RejectCode, message: impl Into<String>) -> Stop {
     Stop::Field(Box::new(FieldFault::new(code, message)))
 }
 
 impl Stop {
-    pub(super) fn within(mut self, step: impl FnOnce() -> Step) -> Self {
+    /// The verdict that it means.
+    pub(in crate::pipeline::decode) fn into_fault(self) -> Fault {
+        match self {
+            Stop::Message(flaw) => flaw.into(),
+            Stop::Field(fault) => fault.into_fault(),
+        }
+    }
+
+    pub(in crate::pipeline::decode) fn within(mut self, step: impl FnOnce() -> Step) -> Self {
         if let Stop::Field(fault) = &mut self {
             fault.push(step());
         }

@@ -10,11 +10,11 @@ use crate::schema::{Enum, Field, Record, Type, Value};
 
 /// A record.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) fields: Vec<FieldPlan>,
+pub(in crate::pipeline::decode) struct Plan {
+    pub(in crate::pipeline::decode) fields: Vec<FieldPlan>,
     by_name: HashMap<Box<[u8]>, usize>,
     /// What is absent is filled from here.
-    pub(super) record: Arc<Record>,
+    pub(in crate::pipeline::decode) record: Arc<Record>,
     /// The record's full name where null may stand in its place: Avro's JSON wraps such a value in
     /// an object with this one name.
     union_name: Option<Box<[u8]>>,
@@ -22,25 +22,25 @@ pub(super) struct Plan {
 
 /// A field of a record.
 #[derive(Debug)]
-pub(super) struct FieldPlan {
+pub(in crate::pipeline::decode) struct FieldPlan {
     /// The name in quotes and a colon, as they stand in a message without white space between;
     /// empty where the name needs an escape.
     quoted: Box<[u8]>,
-    pub(super) name: String,
-    pub(super) value: ValuePlan,
-    pub(super) is_key: bool,
+    pub(in crate::pipeline::decode) name: String,
+    pub(in crate::pipeline::decode) value: ValuePlan,
+    pub(in crate::pipeline::decode) is_key: bool,
 }
 
 /// A value.
 #[derive(Debug)]
-pub(super) struct ValuePlan {
-    pub(super) kind: Kind,
-    pub(super) nullable: bool,
+pub(in crate::pipeline::decode) struct ValuePlan {
+    pub(in crate::pipeline::decode) kind: Kind,
+    pub(in crate::pipeline::decode) nullable: bool,
 }
 
 /// What a value is read as.
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(in crate::pipeline::decode) enum Kind {
     Boolean,
     Int,
     Long,
@@ -63,7 +63,7 @@ pub(super) enum Kind {
 
 impl Plan {
     /// The plan of a record.
-    pub(super) fn new(record: &Arc<Record>) -> Self {
+    pub(in crate::pipeline::decode) fn new(record: &Arc<Record>) -> Self {
         let by_name = record.fields.iter().enumerate();
         Self {
             fields: record.fields.iter().map(FieldPlan::new).collect(),
@@ -76,19 +76,23 @@ impl Plan {
     }
 
     /// True for the name in which Avro's JSON wraps the record.
-    pub(super) fn is_union_name(&self, name: &[u8]) -> bool {
+    pub(in crate::pipeline::decode) fn is_union_name(&self, name: &[u8]) -> bool {
         self.union_name.as_deref() == Some(name)
     }
 
     /// The place of a field by its outside name.
-    pub(super) fn find(&self, name: &[u8]) -> Option<usize> {
+    pub(in crate::pipeline::decode) fn find(&self, name: &[u8]) -> Option<usize> {
         self.by_name.get(name).copied()
     }
 
     /// The length of the name of field `at` with its quotes and colon, if `message` goes on with
     /// just that.
     #[inline]
-    pub(super) fn stands_at(&self, at: usize, message: &[u8]) -> Option<usize> {
+    pub(in crate::pipeline::decode) fn stands_at(
+        &self,
+        at: usize,
+        message: &[u8],
+    ) -> Option<usize> {
         let quoted = &self.fields.get(at)?.quoted;
         let begin = message.get(..quoted.len())?;
         (!quoted.is_empty() && is_same(begin, quoted)).then_some(quoted.len())
@@ -178,7 +182,7 @@ impl Kind {
 
 /// An enum's symbols, found by length and ends before they are compared.
 #[derive(Debug)]
-pub(super) struct Symbols {
+pub(in crate::pipeline::decode) struct Symbols {
     symbols: Vec<Box<[u8]>>,
     /// For each hash the symbols that have it.
     slots: Vec<Vec<u32>>,
@@ -199,7 +203,7 @@ impl Symbols {
 
     /// True if `text` is one of them.
     #[inline]
-    pub(super) fn hold(&self, text: &[u8]) -> bool {
+    pub(in crate::pipeline::decode) fn hold(&self, text: &[u8]) -> bool {
         let mut candidates = self.slots[slot(text)].iter();
         candidates.any(|at| *self.symbols[*at as usize] == *text)
     }

@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
+use crate::config::UnknownFields;
 use crate::model::reject::RejectCode;
-use crate::pipeline::decode::columns::{self, Column, Values};
+use crate::pipeline::decode::columns::{Column, Values};
 use crate::pipeline::decode::defaults;
 use crate::pipeline::decode::json::fault::{Step, Stop, fault};
 use crate::pipeline::decode::json::plan::{Kind, Plan, ValuePlan};
+use crate::pipeline::decode::json::values::{
+    decimal, double, float, int, landed, long, null, offset, push_bytes, ruled, text_value,
+};
 use crate::pipeline::decode::scan::{Cursor, Number};
 use crate::pipeline::decode::text::{self, Parsed, Unit};
 
@@ -18,17 +19,26 @@ const FEW_KEYS: usize = 16;
 
 /// What a walk over a record needs beside its plan.
 #[derive(Debug)]
-pub(super) struct Walk {
-    pub(super) ignore_unknown: bool,
+pub(in crate::pipeline::decode) struct Walk {
+    pub(in crate::pipeline::decode) ignore_unknown: bool,
     /// A field or a symbol that the plan does not have was met.
-    pub(super) met_unknown: bool,
-    pub(super) key: Vec<u8>,
-    pub(super) text: Vec<u8>,
+    pub(in crate::pipeline::decode) met_unknown: bool,
+    pub(in crate::pipeline::decode) key: Vec<u8>,
+    pub(in crate::pipeline::decode) text: Vec<u8>,
 }
 
 impl Walk {
+    pub(in crate::pipeline::decode) fn new(unknown: UnknownFields) -> Self {
+        Self {
+            ignore_unknown: unknown == UnknownFields::Ignore,
+            met_unknown: false,
+            key: Vec::new(),
+            text: Vec::new(),
+        }
+    }
+
     /// One object into `columns`, which hold `rows` rows before it.
-    pub(super) fn record(
+    pub(in crate::pipeline::decode) fn record(
         &mut self,
         cursor: &mut Cursor<'_>,
         plan: &Plan,
@@ -108,7 +118,8 @@ impl Walk {
         Ok(found)
     }
 
-    fn value(
+    /// One value into its column.
+    pub(in crate::pipeline::decode) fn value(
         &mut self,
         cursor: &mut Cursor<'_>,
         plan: &ValuePlan,
@@ -122,33 +133,20 @@ impl Walk {
                 column.push_null();
                 return Ok(());
             }
-            return Err(if is_key {
-                fault(RejectCode::NullKey, "null stands in a primary key")
-            } else {
-                fault(RejectCode::NullValue, "null stands in a required field")
-            });
+            return Err(null(is_key));
         }
         match (&plan.kind, &mut column.values) {
             (kind, Values::Bytes { offsets, data }) => self.bytes(cursor, kind, offsets, data)?,
             (kind, Values::I64(values)) => values.push(self.long(cursor, first, kind)?),
             (Kind::Date, Values::I32(values)) => values.push(self.date(cursor, first)?),
             (_, Values::I32(values)) => {
-                let n = integer(cursor, first)?;
-                values.push(
-                    i32::try_from(n).map_err(|_| {
-                        fault(RejectCode::OutOfRange, "the integer is beyond an int")
-                    })?,
-                );
+                values.push(int(integer(cursor, first)?)?);
             }
             (_, Values::F64(values)) => {
-                let n = number(cursor, first, "a number")?;
-                let exact = n.as_f64();
-                values.push(exact.map_or_else(|| ruled(text::double(n.text, n.is_integer)), Ok)?);
+                values.push(double(&number(cursor, first, "a number")?)?);
             }
             (_, Values::F32(values)) => {
-                let n = number(cursor, first, "a number")?;
-                let exact = n.as_f32();
-                values.push(exact.map_or_else(|| ruled(text::float(n.text, n.is_integer)), Ok)?);
+                values.push(float(&number(cursor, first, "a number")?)?);
             }
             (_, Values::Bool(values)) => {
                 let is_true = first == b't';
@@ -274,22 +272,7 @@ impl Walk {
             return Err(wrong("a string", cursor));
         }
         let text = cursor.string(&mut self.text)?;
-        match kind {
-            Kind::Symbol(symbols) if !symbols.hold(text) => {
-                self.met_unknown = true;
-                Err(fault(
-                    RejectCode::UnknownSymbol,
-                    "the text is no symbol of the enum",
-                ))
-            }
-            Kind::Uuid if !text::is_uuid(text) => Err(fault(
-                RejectCode::InvalidFormat,
-                "the text is no uuid of 8-4-4-4-12 hexadecimal digits",
-            )),
-            Kind::Bytes => base64(text, None, offsets, data),
-            Kind::Fixed(size) => base64(text, Some(*size), offsets, data),
-            _ => push_bytes(offsets, data, text),
-        }
+        text_value(kind, text, offsets, data, &mut self.met_unknown)
     }
 
     #[inline]
@@ -306,11 +289,7 @@ impl Walk {
         } else {
             ruled(check(integer(cursor, first)?, unit))?
         };
-        Ok(match kind {
-            // Delta's timestamps are in microseconds.
-            Kind::Instant(Unit::Millis) | Kind::LocalTime(Unit::Millis) => value * 1000,
-            _ => value,
-        })
+        Ok(landed(value, kind))
     }
 
     fn date(&mut self, cursor: &mut Cursor<'_>, first: u8) -> Result<i32, Stop> {
@@ -329,14 +308,7 @@ impl Walk {
         scale: i8,
     ) -> Result<i128, Stop> {
         if first == b'"' {
-            let text = cursor.string(&mut self.text)?;
-            if !text::is_number(text) {
-                return Err(fault(
-                    RejectCode::InvalidFormat,
-                    "the text is no decimal of JSON's number form",
-                ));
-            }
-            return ruled(text::decimal(text, precision, scale));
+            return decimal(cursor.string(&mut self.text)?, precision, scale);
         }
         let n = number(cursor, first, "a number or a string")?;
         ruled(text::decimal(n.text, precision, scale))
@@ -345,7 +317,12 @@ impl Walk {
 
 type OfCheck = fn(i64, Unit) -> Parsed<i64>;
 
-fn fill_absent(plan: &Plan, columns: &mut [Column], rows: usize) -> Result<(), Stop> {
+/// Fills the columns that have no value in this row, by defaults or nulls.
+pub(in crate::pipeline::decode) fn fill_absent(
+    plan: &Plan,
+    columns: &mut [Column],
+    rows: usize,
+) -> Result<(), Stop> {
     for (field, column) in plan.record.fields.iter().zip(columns) {
         if column.len() > rows {
             continue;
@@ -379,60 +356,7 @@ fn number<'a>(cursor: &mut Cursor<'a>, first: u8, wanted: &str) -> Result<Number
 
 #[inline]
 fn integer(cursor: &mut Cursor<'_>, first: u8) -> Result<i64, Stop> {
-    let n = number(cursor, first, "an integer")?;
-    if !n.is_integer {
-        return Err(fault(
-            RejectCode::WrongType,
-            "an integer literal is wanted, a number with fraction or exponent was seen",
-        ));
-    }
-    n.as_i64()
-        .or_else(|| text::integer(n.text))
-        .ok_or_else(|| fault(RejectCode::OutOfRange, "the integer is beyond a long"))
-}
-
-#[inline]
-fn ruled<T>(parsed: Parsed<T>) -> Result<T, Stop> {
-    parsed.map_err(|(code, rule)| fault(code, format!("the value {rule}")))
-}
-
-#[inline]
-fn push_bytes(offsets: &mut Vec<i32>, data: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Stop> {
-    data.extend_from_slice(bytes);
-    offsets.push(offset(data.len())?);
-    Ok(())
-}
-
-fn base64(
-    text: &[u8],
-    size: Option<usize>,
-    offsets: &mut Vec<i32>,
-    data: &mut Vec<u8>,
-) -> Result<(), Stop> {
-    let from = data.len();
-    data.resize(from + text.len() / 4 * 3 + 3, 0);
-    let decoded = STANDARD.decode_slice(text, &mut data[from..]);
-    let length = decoded.map_err(|_| {
-        fault(
-            RejectCode::InvalidFormat,
-            "the text is no base64 with padding (RFC 4648 section 4)",
-        )
-    })?;
-    if size.is_some_and(|size| size != length) {
-        return Err(fault(
-            RejectCode::InvalidFormat,
-            "the bytes have not the fixed's length",
-        ));
-    }
-    data.truncate(from + length);
-    offsets.push(offset(data.len())?);
-    Ok(())
-}
-
-#[inline]
-fn offset(length: usize) -> Result<i32, Stop> {
-    columns::offset(length)
-        .ok_or_else(|| fault(RejectCode::TooLarge, "the value does not fit a column"))
+    long(&number(cursor, first, "an integer")?)
 }
 
 fn kind(cursor: &mut Cursor<'_>) -> &'static str {
