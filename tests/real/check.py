@@ -102,6 +102,7 @@ def read_topic(brokers, topic):
         "bootstrap.servers": brokers, "group.id": "check", "enable.auto.commit": False,
         "isolation.level": "read_committed", "enable.partition.eof": True,
         "auto.offset.reset": "error", "fetch.queue.backoff.ms": 5,
+        "receive.message.max.bytes": 1_000_000_000,
     })
     partitions = consumer.list_topics(topic, 30).topics[topic].partitions
     found = {}

@@ -49,6 +49,8 @@ pub struct Settings {
     pub max_age: &'static str,
     /// Of `[lake.options]`, on S3 only: lines of TOML.
     pub lake_options: &'static str,
+    /// Of `[kafka.properties]`: lines of TOML.
+    pub kafka_properties: &'static str,
 }
 
 impl Default for Settings {
@@ -60,6 +62,7 @@ impl Default for Settings {
             max_rows: 2000,
             max_age: "500ms",
             lake_options: "",
+            kafka_properties: "",
         }
     }
 }
@@ -275,6 +278,7 @@ impl World {
             more,
             max_rows,
             max_age,
+            kafka_properties,
             ..
         } = &self.settings;
         let options = match &self.lake {
@@ -293,7 +297,7 @@ impl World {
              [kafka]\nbrokers = \"{}\"\ngroup = \"weir\"\n\
              [kafka.properties]\n\"session.timeout.ms\" = \"3000\"\n\
              \"heartbeat.interval.ms\" = \"500\"\n\
-             \"topic.metadata.refresh.interval.ms\" = \"2000\"\n\
+             \"topic.metadata.refresh.interval.ms\" = \"2000\"\n{kafka_properties}\n\
              [lake]\nurl = \"{}\"\n{options}\
              [flush]\nmax_age = \"{max_age}\"\nmax_rows = {max_rows}\n\
              [http]\nlisten = \"127.0.0.1:{port}\"\n{more}",

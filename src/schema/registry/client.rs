@@ -229,7 +229,7 @@ fn error_code(body: &[u8]) -> Option<u32> {
         .map(|f| f.error_code)
 }
 
-/// The body; `None` if it is too long.
+/// The body; `None` if it is too long. Nothing inflates here: the client knows no compression.
 async fn body(mut response: Response) -> reqwest::Result<Option<Vec<u8>>> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {

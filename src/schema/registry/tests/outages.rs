@@ -76,6 +76,21 @@ async fn a_registry_that_is_not_there_is_an_outage() {
     assert!(trouble.contains(&address.to_string()), "{trouble}");
 }
 
+/// Nothing that answers is inflated, so that the bound of an answer's bytes is one of memory: the HTTP
+/// client is built without decompression, asks for none, and takes bytes as they come.
+#[tokio::test]
+async fn no_answer_is_decompressed() {
+    let mock = Mock::start().await;
+    let plain = said(200, json!({"schema": TEXT}));
+    let path = "/schemas/ids/1";
+    mock.says(path, &[plain.with("content-encoding", "gzip")]);
+    let client = client(&mock.settings());
+    assert_eq!(&*known(client.answer(1).await).text, TEXT);
+    let script = mock.script.lock();
+    let asked = script.asked.iter().find(|(asked, _)| asked == path);
+    assert!(!asked.unwrap().1.contains_key("accept-encoding"));
+}
+
 #[tokio::test]
 async fn an_outage_between_two_denials_changes_nothing() {
     let mock = Mock::start().await;
