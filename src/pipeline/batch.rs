@@ -196,7 +196,11 @@ impl OpenBatch {
         }
         if range.to > range.from {
             self.opened.get_or_insert(moment.at);
-            range.leader_epoch = block.leader_epoch.or(range.leader_epoch);
+            range.leader_epoch = match taken {
+                Taken::All => block.leader_epoch.or(range.leader_epoch),
+                Taken::Waits { at, .. } if at == from => range.leader_epoch,
+                Taken::Waits { .. } => run.leader_epoch_within(block),
+            };
             self.ranges.push(RunRange {
                 run: run.clone(),
                 range,
@@ -375,3 +379,6 @@ fn skip(range: &mut RangeRecord, code: SkipCode, offset: i64) {
         .or_default();
     push_range(ranges, offset, offset + 1);
 }
+
+#[cfg(test)]
+mod tests;

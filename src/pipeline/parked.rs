@@ -146,10 +146,7 @@ impl Parked {
         let (run, offset) = (first.run.clone(), first.offset());
         let leader_epoch = match first.from {
             0 => run.leader_epoch(),
-            // Within a block it is known where the block ends in the epoch that it began in.
-            _ => run
-                .leader_epoch()
-                .filter(|e| Some(*e) == first.block.leader_epoch),
+            _ => run.leader_epoch_within(&first.block),
         };
         let mut to = offset;
         self.blocks.retain(|(queued, _)| {

@@ -95,6 +95,13 @@ impl Run {
         (epoch >= 0).then_some(epoch)
     }
 
+    /// Leader epoch of the messages of `block`, the next one to be judged, wherever in it they stand:
+    /// known where the block ends in the epoch that it began in.
+    pub fn leader_epoch_within(&self, block: &RawBlock) -> Option<i32> {
+        self.leader_epoch()
+            .filter(|epoch| Some(*epoch) == block.leader_epoch)
+    }
+
     /// It pauses, and goes on at `offset`; messages below `seen_to` were seen by `at`.
     pub fn pause(&self, offset: i64, seen_to: i64, at: Tick) {
         *self.pause.lock() = Pause {

@@ -6,7 +6,8 @@ use crate::model::ledger::Cut;
 use crate::pipeline::budget::{Budget, Stage};
 use crate::schema::parse::parse;
 
-fn plan(version: u32) -> Arc<StreamPlan> {
+/// The plan of a stream at a version.
+pub(in crate::pipeline) fn plan(version: u32) -> Arc<StreamPlan> {
     let text = r#"{"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}"#;
     let stream = Stream {
         name: "s".to_owned(),
