@@ -187,7 +187,7 @@ pub struct Away {
     pub reason: String,
     /// How long the registry asked to be left alone.
     pub retry_after: Option<Duration>,
-    /// True where one of its servers answered, and has no such path.
+    /// True where all of its servers answered, and none has such a path.
     pub no_such_path: bool,
 }
 

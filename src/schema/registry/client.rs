@@ -282,7 +282,8 @@ fn together(troubles: Vec<Away>) -> Away {
     Away {
         reason: reasons.join("; "),
         retry_after: troubles.iter().filter_map(|t| t.retry_after).max(),
-        no_such_path: troubles.iter().any(|t| t.no_such_path),
+        // What one of them lacks, another that is away may have.
+        no_such_path: troubles.iter().all(|t| t.no_such_path),
     }
 }
 

@@ -244,6 +244,20 @@ impl Registry {
         (began, answer)
     }
 
+    /// One question now, or the outage while the registry is to be left alone.
+    async fn now<T>(
+        &self,
+        asked: impl Future<Output = std::result::Result<T, Failure>>,
+    ) -> std::result::Result<T, Failure> {
+        if let Some(away) = self.0.gate.closed() {
+            return Err(Failure::Away(away));
+        }
+        let began = self.0.clock.tick();
+        let answer = asked.await;
+        self.told(&answer, began);
+        answer
+    }
+
     fn told<T>(&self, answer: &std::result::Result<T, Failure>, began: Tick) {
         match answer {
             Err(Failure::Away(away)) => self.0.gate.failed(away, began),
@@ -265,9 +279,8 @@ impl Registry {
         {
             return Ok(named);
         }
-        let began = self.0.clock.tick();
-        let answer = contract::version(&self.0.client, subject, wanted).await;
-        self.told(&answer, began);
+        let asked = contract::version(&self.0.client, subject, wanted);
+        let answer = self.now(asked).await;
         if let Ok(named) = &answer {
             self.0.disk.keep_version(subject, wanted, named);
         }
@@ -284,10 +297,7 @@ impl Registry {
     /// # Errors
     /// There is no such subject, or the registry is away.
     pub async fn versions(&self, subject: &str) -> std::result::Result<Vec<u32>, Failure> {
-        let began = self.0.clock.tick();
-        let answer = contract::versions(&self.0.client, subject).await;
-        self.told(&answer, began);
-        answer
+        self.now(contract::versions(&self.0.client, subject)).await
     }
 
     /// The compatibility level that holds for `subject`, or for whatever has none of its own, in the
@@ -296,10 +306,7 @@ impl Registry {
     /// # Errors
     /// The registry is away.
     pub async fn level(&self, subject: Option<&str>) -> std::result::Result<String, Failure> {
-        let began = self.0.clock.tick();
-        let answer = contract::level(&self.0.client, subject).await;
-        self.told(&answer, began);
-        answer
+        self.now(contract::level(&self.0.client, subject)).await
     }
 
     /// Since when and why the registry is away, if it is.

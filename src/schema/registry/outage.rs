@@ -54,6 +54,14 @@ impl Gate {
         }
     }
 
+    /// The outage, while the registry is to be left alone.
+    pub(super) fn closed(&self) -> Option<Away> {
+        let state = self.state.lock();
+        let outage = state.as_ref()?;
+        let is_closed = outage.until > self.clock.tick();
+        is_closed.then(|| Away::new(outage.reason.clone()))
+    }
+
     /// The registry answered.
     pub(super) fn answered(&self) {
         if let Some(outage) = self.state.lock().take() {

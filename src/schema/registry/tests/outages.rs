@@ -144,11 +144,53 @@ async fn retry_after_is_honoured_in_seconds_and_as_a_date() {
 }
 
 #[tokio::test]
+async fn a_subject_is_not_asked_for_while_the_registry_is_to_be_left_alone() {
+    let mock = Mock::start().await;
+    let limited = said(429, "").with("retry-after", "1");
+    mock.says("/subjects/s/versions", &[limited, said(200, "[1]")]);
+    let client = client(&mock.settings());
+    let began = client.clock.tick();
+    let versions = client.within(async {
+        loop {
+            match client.registry.versions("s").await {
+                Ok(versions) => return versions,
+                Err(Failure::Away(away)) => assert!(away.reason.contains("(429)"), "{away:?}"),
+                Err(other) => panic!("away, not {other:?}"),
+            }
+            client.clock.sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert_eq!(versions.await, [1]);
+    assert!(client.clock.tick().since(began) >= Duration::from_millis(900));
+    assert_eq!(mock.asked("/subjects/s/versions"), 2);
+}
+
+#[tokio::test]
+async fn a_path_that_one_server_lacks_is_waited_for_while_another_is_away() {
+    let (one, other) = (Mock::start().await, Mock::start().await);
+    one.schema(1, TEXT);
+    one.says("/schemas/ids/1/versions", &[said(500, "")]);
+    let registered = json!([{"subject": "s", "version": 3}]);
+    let settings = Settings {
+        urls: vec![one.url(), other.url()],
+        ..one.settings()
+    };
+    let client = client(&settings);
+    assert_eq!(client.lookup(1, client.clock.tick()), Lookup::Pending);
+    client.trouble().await;
+    let found = said(200, registered);
+    one.says("/schemas/ids/1/versions", &[found]);
+    assert_eq!(known(client.answer(1).await).subjects[0].to_string(), "s/3");
+}
+
+#[tokio::test]
 async fn several_urls_are_tried_in_turn() {
     let (one, other) = (Mock::start().await, Mock::start().await);
     one.always(Some(said(500, "")));
-    other.schema(1, TEXT);
-    other.schema(2, TEXT);
+    for id in [1, 2] {
+        other.schema(id, TEXT);
+        other.says(&format!("/schemas/ids/{id}/versions"), &[said(200, "[]")]);
+    }
     let settings = Settings {
         urls: vec![one.url(), other.url()],
         ..one.settings()
@@ -158,8 +200,7 @@ async fn several_urls_are_tried_in_turn() {
     assert_eq!(client.registry.trouble(), None);
     let failed = client.requests("failed");
     known(client.answer(2).await);
-    // The one that answered is asked first from then on. (It does not tell subjects, so that both
-    // were asked for those.)
+    // The one that answered is asked first from then on.
     assert_eq!(one.asked("/schemas/ids/2"), 0);
     assert!(failed >= 1);
 }
