@@ -218,18 +218,25 @@ fn read_stream(
     let root = Section::root(&entries, &file, findings);
     let chosen = stream::schema_request(&root).and_then(|request| {
         let chosen = read_schema(&root, &request, reader, settings)?;
-        Some((request.origin, chosen))
+        Some((request, chosen))
     });
-    let Some((origin, chosen)) = chosen else {
+    let Some((request, chosen)) = chosen else {
         stream::stream(&root, &name, None, settings, reader);
         return None;
     };
-    let at = |schema: &Schema, findings: &Findings| {
+    let at = |schema: Option<&Schema>, findings: &Findings| {
         let root = Section::root(&entries, &file, findings);
-        let schema = Some((origin.clone(), schema.clone()));
+        let schema = schema.map(|schema| (request.origin.clone(), schema.clone()));
         stream::stream(&root, &name, schema, settings, reader)
     };
-    let (stream, refused) = at_newest(&chosen, findings, at)?;
+    let before = |version| schemas::before(reader, &request, version);
+    let (stream, refused) = match at_newest(&chosen, findings, at, before) {
+        Ok(found) => found?,
+        Err(unread) => {
+            tell(&root, &request, unread);
+            return None;
+        }
+    };
     Some(Placed {
         file,
         stream,
@@ -237,27 +244,63 @@ fn read_stream(
     })
 }
 
-/// The stream at the newest of the `chosen` versions that has what its settings name, and what is
-/// refused above it; where it can be at none, what is wrong at the newest is a problem.
-fn at_newest(
+/// The stream at the newest of the `chosen` versions that has what its settings name, or of those
+/// `before` them, and what is refused above it; where it can be at none, what is wrong at the newest
+/// is a problem.
+fn at_newest<I: Iterator<Item = Result<Schema, Unread>>>(
     chosen: &Chosen,
     findings: &Findings,
-    at: impl Fn(&Schema, &Findings) -> Option<Stream>,
-) -> Option<(Stream, Option<Refused>)> {
+    at: impl Fn(Option<&Schema>, &Findings) -> Option<Stream>,
+    before: impl Fn(u32) -> I,
+) -> Result<Option<(Stream, Option<Refused>)>, Unread> {
+    let fits = |schema: &Schema| {
+        let found = Findings::default();
+        match (at(Some(schema), &found), found.is_empty()) {
+            (Some(stream), true) => Ok(stream),
+            _ => Err(Refused {
+                version: Some(schema.version),
+                reasons: found
+                    .into_problems()
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+            }),
+        }
+    };
     let mut refused = chosen.refused.clone();
     for schema in chosen.versions.iter().rev() {
-        let found = Findings::default();
-        if let (Some(stream), true) = (at(schema, &found), found.is_empty()) {
-            return Some((stream, refused));
+        match fits(schema) {
+            Ok(stream) => return Ok(Some((stream, refused))),
+            Err(why) => refused = Some(why),
         }
-        let reasons = found.into_problems();
-        refused = Some(Refused {
-            version: Some(schema.version),
-            reasons: reasons.iter().map(ToString::to_string).collect(),
-        });
     }
-    let newest = chosen.versions.last()?;
-    Some((at(newest, findings)?, None))
+    // Another version mends nothing that is wrong whatever the schema is.
+    let others = Findings::default();
+    at(None, &others);
+    let oldest = refused.as_ref().and_then(|r| r.version).unwrap_or(0);
+    let mut away = None;
+    let earlier = others.is_empty().then(|| before(oldest));
+    for schema in earlier.into_iter().flatten() {
+        match schema.map(|schema| fits(&schema)) {
+            Ok(Ok(stream)) => return Ok(Some((stream, refused))),
+            Ok(Err(_)) => {}
+            // One below it may have a copy.
+            Err(unread) => away = Some(unread),
+        }
+    }
+    if let (true, Some(away)) = (chosen.versions.is_empty(), away) {
+        return Err(away);
+    }
+    match (chosen.versions.last(), &chosen.refused) {
+        (None, Some(refused)) => {
+            at(None, findings);
+            Err(Unread {
+                messages: refused.reasons.clone(),
+                is_outage: false,
+            })
+        }
+        (newest, _) => Ok(at(newest, findings).map(|stream| (stream, None))),
+    }
 }
 
 /// The versions that a start may go by, after a folder's subject was judged.

@@ -15,7 +15,6 @@ use crate::config::section::{Section, Text};
 use crate::config::{Lake, Secret};
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::schema::Schema;
 use crate::schema::registry::{
     Auth, Away, Failure, Identity, Named, Registry, Settings, Wanted, versions,
 };
@@ -205,27 +204,10 @@ impl<'a> Reader<'a> {
         self.notes.into_inner()
     }
 
-    /// A version of `subject` as a stream's schema.
-    ///
-    /// # Errors
-    /// Why there is none, a sentence each; `is_outage` if waiting may cure it.
-    pub(crate) fn schema(
-        &self,
-        subject: &str,
-        wanted: Wanted,
-        nanos_as_long: bool,
-    ) -> Result<Schema, Unread> {
-        let named = self.named(subject, wanted)?;
-        versions::parsed(subject, &named, nanos_as_long).map_err(|messages| Unread {
-            messages,
-            is_outage: false,
-        })
-    }
-
     /// All versions of `subject`, each by itself, and the level that the registry holds them to.
     ///
     /// # Errors
-    /// The same; copies do not tell which versions there are.
+    /// As of [`Reader::named`]; copies do not tell which versions there are.
     pub(crate) fn history(&self, subject: &str, nanos_as_long: bool) -> Result<History, Unread> {
         let settings = self.settings()?;
         if let Some(away) = self.away.borrow().clone() {
@@ -261,7 +243,7 @@ impl<'a> Reader<'a> {
     /// A version of `subject` as the registry holds it.
     ///
     /// # Errors
-    /// The same.
+    /// Why there is none, a sentence each; `is_outage` if waiting may cure it.
     pub(crate) fn named(&self, subject: &str, wanted: Wanted) -> Result<Named, Unread> {
         let settings = self.settings()?;
         let asked_before = self.away.borrow().clone();

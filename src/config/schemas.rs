@@ -10,13 +10,15 @@ use crate::config::stream::SchemaRequest;
 use crate::config::{Compatibility, Origin, Schemas, Subject};
 use crate::schema::arrow::arrow_fields;
 use crate::schema::registry::Wanted;
+use crate::schema::registry::versions::parsed;
 use crate::schema::versions::Found;
 use crate::schema::{Schema, compat, evolve, folder};
 
 /// The versions that a stream may start with.
 #[derive(Debug)]
 pub(crate) struct Chosen {
-    /// Never empty, ascending: the newest is the one that is asked for.
+    /// Ascending: the newest is the one that is asked for. Empty only where what is refused is the
+    /// latest of the registry; see [`before`] for the ones below it.
     pub(crate) versions: Vec<Schema>,
     /// A newer one that does not hold.
     pub(crate) refused: Option<Refused>,
@@ -37,13 +39,59 @@ pub(crate) fn asked_for(
         }
         Origin::Registry { subject, version } => {
             let wanted = version.map_or(Wanted::Latest, Wanted::Number);
-            let schema = reader.schema(subject, wanted, request.nanos_as_long)?;
-            Ok(Chosen {
-                versions: vec![schema],
-                refused: None,
-            })
+            let named = reader.named(subject, wanted)?;
+            match (parsed(subject, &named, request.nanos_as_long), version) {
+                (Ok(schema), _) => Ok(Chosen {
+                    versions: vec![schema],
+                    refused: None,
+                }),
+                (Err(messages), Some(_)) => Err(Unread {
+                    messages,
+                    is_outage: false,
+                }),
+                (Err(reasons), None) => Ok(Chosen {
+                    versions: Vec::new(),
+                    refused: Some(Refused {
+                        version: Some(named.version),
+                        reasons,
+                    }),
+                }),
+            }
         }
     }
+}
+
+/// Versions of a subject of the registry that are looked at below one that a start cannot go by.
+const BEFORE: u32 = 16;
+
+/// The versions below `version` that a start may go by instead, newest first; none of the folder,
+/// whose versions were all looked at, and none below one that is pinned.
+///
+/// # Errors
+/// The registry is away, and there is no copy.
+pub(crate) fn before<'a>(
+    reader: &'a Reader<'_>,
+    request: &'a SchemaRequest,
+    version: u32,
+) -> impl Iterator<Item = Result<Schema, Unread>> + 'a {
+    let subject = match &request.origin {
+        Origin::Registry {
+            subject,
+            version: None,
+        } => Some(subject),
+        _ => None,
+    };
+    let numbers = (version.saturating_sub(BEFORE).max(1)..version).rev();
+    subject.into_iter().flat_map(move |subject| {
+        numbers.clone().filter_map(move |number| {
+            match reader.named(subject, Wanted::Number(number)) {
+                Ok(named) => parsed(subject, &named, request.nanos_as_long).ok().map(Ok),
+                Err(away) if away.is_outage => Some(Err(away)),
+                // It was deleted, or is no Avro.
+                Err(_) => None,
+            }
+        })
+    })
 }
 
 /// The version that is pinned, where it and all before it hold; or those of the subject that do.

@@ -50,6 +50,9 @@ fn registry() -> Registry {
     registry
 }
 
+const OTHER: &str =
+    r#"{"type": "record", "name": "shop.Order", "fields": [{"name": "other", "type": "int"}]}"#;
+
 /// Version 3 refers to another subject for a type.
 fn answer(path: &str) -> (u16, String) {
     let refers = SCHEMA.replace(
@@ -91,6 +94,14 @@ fn answer(path: &str) -> (u16, String) {
         "/config/odd?defaultToGlobal=true" => level("STRICT"),
         "/subjects/money/versions/1?deleted=true" => version(9, 1, money, serde_json::Value::Null),
         "/subjects/union/versions/latest" => version(14, 1, r#""int""#, serde_json::Value::Null),
+        "/subjects/grown/versions/1" => version(21, 1, SCHEMA, serde_json::Value::Null),
+        // Without the key, and of a type that no column can be of.
+        "/subjects/grown/versions/3" => version(23, 3, OTHER, serde_json::Value::Null),
+        "/subjects/grown/versions/4" | "/subjects/grown/versions/latest" => {
+            version(24, 4, r#""int""#, serde_json::Value::Null)
+        }
+        "/subjects/keyless/versions/1" => version(31, 1, SCHEMA, serde_json::Value::Null),
+        "/subjects/keyless/versions/latest" => version(32, 2, OTHER, serde_json::Value::Null),
         "/subjects/orders-value/versions/4" => (404, r#"{"error_code": 40402}"#.to_owned()),
         _ => (404, r#"{"error_code": 40401}"#.to_owned()),
     }
@@ -190,6 +201,42 @@ fn a_registry_that_is_away_is_an_outage_unless_there_is_a_copy() {
         assert!(copy.notes.iter().all(|n| n.contains("answers 503")));
         registry.away.store(false, Ordering::Relaxed);
     }
+}
+
+#[test]
+fn a_start_goes_by_the_version_before_one_that_the_stream_cannot_be_at() {
+    let registry = registry();
+    for (subject, latest, word) in [
+        ("grown", 4, "must be a record at its top"),
+        ("keyless", 2, "\"order_id\" is no field of the schema"),
+    ] {
+        let folder = folder(&registry, &format!("{{ registry = \"{subject}\" }}"));
+        let config = folder.load(&[]).unwrap();
+        assert_eq!(config.streams[0].schema.version, 1, "{subject}");
+        let refused = &config.refused["orders"];
+        assert_eq!(refused.version, Some(latest));
+        assert!(refused.reasons[0].contains(word), "{refused:?}");
+        // The copies tell the same.
+        let copy = load_offline(&folder).unwrap();
+        assert_eq!(copy.streams[0].schema, config.streams[0].schema);
+        assert_eq!(copy.refused, config.refused);
+        let pinned = format!("{{ registry = \"{subject}\", version = {latest} }}");
+        folder.write(
+            "streams/orders.toml",
+            &STREAM.replace("{ subject = \"orders\" }", &pinned),
+        );
+        assert!(folder.problems(&[])[0].contains(word));
+    }
+    // What is wrong whatever the schema is asks for no other version.
+    let folder = folder(&registry, "{ registry = \"keyless\" }");
+    let stream = STREAM.replace("{ subject = \"orders\" }", "{ registry = \"keyless\" }");
+    folder.write(
+        "streams/orders.toml",
+        &stream.replace("engagement", "another"),
+    );
+    let asked = registry.asked.load(Ordering::Relaxed);
+    assert!(folder.problems(&[]).len() > 1);
+    assert_eq!(registry.asked.load(Ordering::Relaxed), asked + 1);
 }
 
 #[test]
