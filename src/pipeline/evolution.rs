@@ -154,30 +154,25 @@ impl Evolution {
             self.note_outage(error.as_ref(), &mut is_away);
             if error.is_some() {
                 clock.sleep(RETRY.0).await;
+                // A reading may be paused until there was one.
+                flow.want_look();
             }
         }
     }
 
     /// Says once that the source does not answer, and that it does again.
     fn note_outage(&self, error: Option<&Error>, is_away: &mut bool) {
-        let stream = self.parts.flow.name();
+        let flow = &self.parts.flow;
+        let stream = flow.name();
+        flow.note_look_trouble(error.map(ToString::to_string));
         match error {
-            Some(error) => {
-                if !*is_away {
-                    tracing::warn!(stream, %error, "newer schema versions cannot be looked for; the version in force goes on");
-                }
-                if self.parts.flow.waiting() > 0 {
-                    let held = format!(
-                        "a record holds a field that the schema does not have, and newer versions cannot be looked for: {error}"
-                    );
-                    self.parts.status.set_held(stream, Some(held));
-                }
+            Some(error) if !*is_away => {
+                tracing::warn!(stream, %error, "newer schema versions cannot be looked for; the version in force goes on");
             }
             None if *is_away => {
                 tracing::info!(stream, "newer schema versions can be looked for again");
-                self.parts.status.set_held(stream, None);
             }
-            None => {}
+            _ => {}
         }
         *is_away = error.is_some();
     }

@@ -19,9 +19,9 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::clock::Tick;
 use crate::config::Stream;
 use crate::pipeline::batch::EncodedBatch;
-use crate::pipeline::decode::framing::Writer;
 use crate::pipeline::partition::Run;
 use crate::pipeline::plan::StreamPlan;
+use crate::pipeline::stream_decoder::WaitsFor;
 
 #[cfg(test)]
 pub(super) mod tests;
@@ -48,10 +48,11 @@ pub struct Flow {
     landing: mpsc::Sender<CutBatch>,
     fenced: Notify,
     versions: Mutex<Versions>,
-    /// When the last look for newer versions began, in microseconds; `u64::MAX` where there are none
-    /// to look for.
-    looked: AtomicU64,
+    /// When the last look for newer versions began; never, where there are none to look for.
+    looked: watch::Sender<Tick>,
     look_wanted: Notify,
+    /// Why a look has no answer.
+    look_trouble: Mutex<Option<String>>,
     /// Blocks that wait.
     waiting: AtomicUsize,
     /// Readings that are to pause, until they are taken.
@@ -59,7 +60,7 @@ pub struct Flow {
     hold_wanted: Notify,
 }
 
-/// A reading that is to pause at the source, until a writer's schema is known.
+/// A reading that is to pause at the source, until what its next message waits for is there.
 #[derive(Debug)]
 pub struct Held {
     /// The reading.
@@ -68,8 +69,8 @@ pub struct Held {
     pub offset: i64,
     /// Leader epoch of the message before that, where it is known.
     pub leader_epoch: Option<i32>,
-    /// What the message there was written with.
-    pub writer: Writer,
+    /// What the message there waits for.
+    pub on: WaitsFor,
     /// When that message was seen, at the latest.
     pub seen: Tick,
 }
@@ -161,8 +162,9 @@ impl Flow {
                 open: Vec::new(),
                 held_back: Vec::new(),
             }),
-            looked: AtomicU64::new(u64::MAX),
+            looked: watch::Sender::new(Tick(Duration::MAX)),
             look_wanted: Notify::new(),
+            look_trouble: Mutex::default(),
             waiting: AtomicUsize::new(0),
             held: Mutex::default(),
             hold_wanted: Notify::new(),
@@ -285,8 +287,17 @@ impl Flow {
 
     /// A look for newer versions that began at `began` has ended, and what it found is in force.
     pub fn note_look(&self, began: Tick) {
-        let micros = u64::try_from(began.0.as_micros()).unwrap_or(u64::MAX - 1);
-        self.looked.store(micros, Ordering::SeqCst);
+        self.looked.send_replace(began);
+    }
+
+    /// Notes why looks have no answer; `None` once they have.
+    pub fn note_look_trouble(&self, trouble: Option<String>) {
+        *self.look_trouble.lock() = trouble;
+    }
+
+    /// Why looks have no answer, if that is known.
+    pub fn look_trouble(&self) -> Option<String> {
+        self.look_trouble.lock().clone()
     }
 
     /// True if a version that was there at `seen` has been looked for: what a message of then holds
@@ -297,7 +308,15 @@ impl Flow {
 
     /// When newer versions were last looked for.
     pub fn looked(&self) -> Tick {
-        Tick(Duration::from_micros(self.looked.load(Ordering::SeqCst)))
+        *self.looked.borrow()
+    }
+
+    /// Returns once [`Flow::has_looked_since`] is true; for as long as that takes.
+    pub async fn looked_since(&self, seen: Tick) {
+        let mut looks = self.looked.subscribe();
+        self.want_look();
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = looks.wait_for(|looked| *looked > seen).await;
     }
 
     /// Asks for a reading to pause.

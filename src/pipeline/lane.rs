@@ -17,7 +17,6 @@ use crate::model::ledger::Cut;
 use crate::model::raw::RawBlock;
 use crate::pipeline::batch::{Moment, OpenBatch, Taken};
 use crate::pipeline::budget::{Budget, Stage};
-use crate::pipeline::decode::framing::Writer;
 use crate::pipeline::flow::{Flow, Held, MAX_WAITING, OpenMark};
 use crate::pipeline::parked::{Parked, Queued, Waits};
 use crate::pipeline::partition::Run;
@@ -232,8 +231,8 @@ impl Worker {
             let flow = &self.flows[stream];
             match self.parked[stream].look(at, flow, now) {
                 Waits::On => {}
-                Waits::TooLong(writer) => {
-                    self.pause(stream, at, writer);
+                Waits::TooLong(on) => {
+                    self.pause(stream, at, on);
                     continue;
                 }
                 Waits::NoMore => {
@@ -250,8 +249,8 @@ impl Worker {
         }
     }
 
-    /// Gives up what waits of a partition: it is fetched again once the writer's schema is known.
-    fn pause(&mut self, stream: usize, at: usize, writer: Writer) {
+    /// Gives up what waits of a partition: it is fetched again once what it waits for is there.
+    fn pause(&mut self, stream: usize, at: usize, on: WaitsFor) {
         let Some(paused) = self.parked[stream].take_run(at) else {
             return;
         };
@@ -261,7 +260,7 @@ impl Worker {
             run: paused.run,
             offset: paused.offset,
             leader_epoch: paused.leader_epoch,
-            writer,
+            on,
             seen: now,
         });
     }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use crate::clock::Tick;
 use crate::model::raw::RawBlock;
 use crate::pipeline::budget::Charge;
-use crate::pipeline::decode::framing::Writer;
 use crate::pipeline::flow::{Flow, Waiting};
 use crate::pipeline::partition::Run;
 use crate::pipeline::stream_decoder::WaitsFor;
@@ -19,6 +18,9 @@ use crate::pipeline::writers::Found;
 /// A partition that waits for a writer's schema for so long is paused at its source: where the
 /// registry is known to be away, and where it is not.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3));
+
+/// The same for a look, which has a pace of its own.
+const LOOK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A block on its way through the lane.
 #[derive(Debug)]
@@ -48,8 +50,8 @@ pub(super) enum Waits {
     On,
     /// It can be judged, or does not count any more.
     NoMore,
-    /// It has waited too long for this writer's schema.
-    TooLong(Writer),
+    /// It has waited too long for this.
+    TooLong(WaitsFor),
 }
 
 /// A reading whose blocks were given up.
@@ -117,22 +119,23 @@ impl Parked {
         }
         match queued.waits {
             None => Waits::NoMore,
-            Some((WaitsFor::Look, _)) => match flow.has_looked_since(queued.seen) {
-                true => Waits::NoMore,
-                false => {
-                    flow.want_look();
-                    Waits::On
+            Some((WaitsFor::Look, _)) if flow.has_looked_since(queued.seen) => Waits::NoMore,
+            Some((on @ WaitsFor::Look, since)) => {
+                flow.want_look();
+                match now.since(since) >= LOOK_PATIENCE {
+                    true => Waits::TooLong(on),
+                    false => Waits::On,
                 }
-            },
-            Some((WaitsFor::Writer(writer), since)) => {
+            }
+            Some((on @ WaitsFor::Writer(writer), since)) => {
                 let writers = &flow.plan().writers;
                 let found = writers.find(writer, &queued.run.topic, queued.seen);
                 let past = now.since(since);
                 match found {
                     Found::Resolved(_) | Found::Refused(_) => Waits::NoMore,
-                    Found::Pending if past >= PATIENCE.1 => Waits::TooLong(writer),
+                    Found::Pending if past >= PATIENCE.1 => Waits::TooLong(on),
                     Found::Pending if past >= PATIENCE.0 && writers.trouble().is_some() => {
-                        Waits::TooLong(writer)
+                        Waits::TooLong(on)
                     }
                     Found::Pending => Waits::On,
                 }

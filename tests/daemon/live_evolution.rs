@@ -1,10 +1,14 @@
 //! A new version of a schema is taken up while data flows, without a restart.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int32Type;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::broker::Broker;
 use crate::evolution::{columns, schema};
@@ -163,6 +167,87 @@ fn what_is_passed_over_is_looked_for_first() {
     assert!(daemon.stop().success());
     let found = values(&folder, "x2");
     assert_eq!((found.len(), found.iter().flatten().count()), (20, 10));
+}
+
+/// A registry with one version of `events-value`, on a thread that ends with the process: its URL,
+/// and what takes it away.
+fn registry() -> (String, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let away = Arc::<AtomicBool>::default();
+    let is_away = away.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let first = lines.next().unwrap().unwrap();
+            let _ = lines.find(|line| line.as_ref().is_ok_and(String::is_empty));
+            let path = first.split(' ').nth(1).unwrap();
+            let (status, body) = match path {
+                _ if is_away.load(Ordering::SeqCst) => (503, String::new()),
+                "/subjects/events-value/versions" => (200, "[1]".to_owned()),
+                "/subjects/events-value/versions/latest" => {
+                    let body = json!({ "version": 1, "id": 1, "schema": version(1) });
+                    (200, body.to_string())
+                }
+                _ => (404, r#"{"error_code": 40401}"#.to_owned()),
+            };
+            let length = body.len();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    (url, away)
+}
+
+#[test]
+fn a_partition_that_waits_for_a_look_holds_up_no_other() {
+    let broker = Broker::start(&[("events", 2)]);
+    let folder = folder(&broker);
+    let (url, away) = registry();
+    let settings = folder.read("weir.toml");
+    folder.write(
+        "weir.toml",
+        &format!("{settings}\n[registry]\nurl = \"{url}\"\n"),
+    );
+    let stream = folder.read("streams/events.toml");
+    folder.write(
+        "streams/events.toml",
+        &stream.replace("subject = \"events\"", "registry = \"events-value\""),
+    );
+    let mut daemon = Running::start(&folder);
+    for partition in [0, 1] {
+        broker.send("events", partition, messages(0, 10, ""));
+    }
+    daemon.wait_settled("events", &[(0, 10), (1, 10)]);
+    away.store(true, Ordering::SeqCst);
+    broker.send("events", 0, messages(10, 1, r#", "stray": 1"#));
+    let told = daemon.wait("a partition that waits", |daemon| {
+        broker.send("events", 0, messages(11, 1, ""));
+        let told = daemon.json("/api/v1/streams/events")?;
+        let partition = told["partitions"][0].clone();
+        (partition["state"] == "waiting").then_some(partition)
+    });
+    let reason = told["reason"].as_str().unwrap();
+    for word in ["offset 10 holds", "cannot be looked for", "answers 503"] {
+        assert!(reason.contains(word), "{reason}");
+    }
+    broker.send("events", 1, messages(10, 10, ""));
+    daemon.wait_settled("events", &[(1, 20)]);
+    assert_eq!(rejected(&daemon), 0, "nobody could say that it is unknown");
+    away.store(false, Ordering::SeqCst);
+    daemon.wait("the partition goes on", |daemon| {
+        let told = daemon.json("/api/v1/streams/events")?;
+        let partition = &told["partitions"][0];
+        let ends = partition["position"] == partition["end"] && partition["position"] != 10;
+        (partition["state"] == "running" && ends).then_some(())
+    });
+    assert_eq!(rejected(&daemon), 1);
+    assert!(daemon.stop().success());
+    let (code, out, err) = folder.run(&["verify"]);
+    assert_eq!(code, 0, "{out}{err}");
 }
 
 #[test]

@@ -2,6 +2,7 @@ use super::*;
 use crate::model::position::{SourceId, SourcePartition};
 use crate::model::raw::RawMessage;
 use crate::pipeline::budget::{Budget, Stage};
+use crate::pipeline::decode::framing::Writer;
 use crate::pipeline::flow::tests::flow;
 use crate::schema::registry::WriterKey;
 
@@ -103,4 +104,24 @@ fn a_paused_reading_takes_the_block_that_it_goes_on_with() {
     assert!(one.takes(&block(&one, 53, 0, 5).block));
     assert!(one.takes(&block(&one, 63, 0, 5).block));
     assert_eq!(one.seen_before(), Some((80, at)));
+}
+
+#[test]
+fn a_look_that_stays_away_pauses_the_partition() {
+    let flow = flow();
+    let at = |seconds| Tick(Duration::from_secs(seconds));
+    flow.note_look(at(1));
+    let one = run(1);
+    let mut parked = Parked::default();
+    let queued = Queued {
+        seen: at(2),
+        waits: Some((WaitsFor::Look, at(2))),
+        ..block(&one, 0, 3, 5)
+    };
+    parked.push(queued, flow.wait());
+    assert!(matches!(parked.look(0, &flow, at(6)), Waits::On));
+    let paused = parked.look(0, &flow, at(7));
+    assert!(matches!(paused, Waits::TooLong(WaitsFor::Look)));
+    flow.note_look(at(3));
+    assert!(matches!(parked.look(0, &flow, at(7)), Waits::NoMore));
 }

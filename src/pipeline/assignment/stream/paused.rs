@@ -1,4 +1,5 @@
-//! Readings that are paused at the source until a writer's schema is known.
+//! Readings that are paused at the source until a writer's schema is known, or newer versions were
+//! looked for.
 //!
 //! Owns: which they are, waiting for the answer, and going on where they were.
 
@@ -10,10 +11,10 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
 use crate::pipeline::assignment::stream::StreamTask;
-use crate::pipeline::flow::Held;
+use crate::pipeline::flow::{Flow, Held};
 use crate::pipeline::partition::Run;
 use crate::pipeline::status::PartitionState;
-use crate::pipeline::writers::Writers;
+use crate::pipeline::stream_decoder::WaitsFor;
 use crate::source::kafka::{StartAt, TopicPartition};
 
 /// The readings.
@@ -24,8 +25,8 @@ pub(super) struct Paused {
 }
 
 impl StreamTask {
-    /// Stops fetching a partition whose next message needs a schema that nobody tells yet. Its reading
-    /// goes on where it was; other partitions never stopped.
+    /// Stops fetching a partition whose next message needs what nobody tells yet. Its reading goes on
+    /// where it was; other partitions never stopped.
     pub(super) fn pause(&mut self, held: Held) {
         let partition = held.partition();
         let is_read = self.runs.get(&partition);
@@ -33,13 +34,12 @@ impl StreamTask {
             return;
         }
         self.parts.control.stop(vec![partition.clone()]);
-        let writers = self.parts.flow.plan().writers.clone();
-        let reason = held.reason(&writers);
+        let reason = held.reason(&self.parts.flow);
         self.hold(&partition, PartitionState::Waiting, &reason);
-        self.paused.add(partition, held, writers);
+        self.paused.add(partition, held, self.parts.flow.clone());
     }
 
-    /// Goes on with a partition whose writer's schema is known now, or known not to be there.
+    /// Goes on with a partition whose answer is there, whatever it is.
     pub(super) fn resume(&mut self, held: Held) {
         let partition = held.partition();
         let owned = self.owned.get(&partition).copied();
@@ -70,24 +70,36 @@ impl Held {
     }
 
     /// Why it is paused.
-    fn reason(&self, writers: &Writers) -> String {
-        let trouble = writers.trouble();
-        format!(
-            "offset {} needs the schema of {}, which is not told yet: {}",
-            self.offset,
-            self.writer,
-            trouble.as_deref().unwrap_or("there is no answer")
-        )
+    fn reason(&self, flow: &Flow) -> String {
+        let offset = self.offset;
+        let (needs, trouble) = match self.on {
+            WaitsFor::Look => (
+                "holds what the schema does not have, and newer versions cannot be looked for"
+                    .to_owned(),
+                flow.look_trouble(),
+            ),
+            WaitsFor::Writer(writer) => (
+                format!("needs the schema of {writer}, which is not told yet"),
+                flow.plan().writers.trouble(),
+            ),
+        };
+        let trouble = trouble.as_deref().unwrap_or("there is no answer");
+        format!("offset {offset} {needs}: {trouble}")
     }
 }
 
 impl Paused {
-    /// A reading pauses; the answer of `writers` is waited for.
-    fn add(&mut self, partition: TopicPartition, held: Held, writers: Arc<Writers>) {
+    /// A reading pauses; what it waits for is waited for.
+    fn add(&mut self, partition: TopicPartition, held: Held, flow: Arc<Flow>) {
         self.runs.insert(partition, held.run.clone());
         let answer = async move {
-            let (writer, topic) = (held.writer, held.run.topic.clone());
-            writers.answer(writer, &topic, held.seen).await;
+            match held.on {
+                WaitsFor::Look => flow.looked_since(held.seen).await,
+                WaitsFor::Writer(writer) => {
+                    let writers = flow.plan().writers.clone();
+                    writers.answer(writer, &held.run.topic, held.seen).await;
+                }
+            }
             held
         };
         self.answers.push(answer.boxed());
