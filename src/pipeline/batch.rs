@@ -169,6 +169,9 @@ impl OpenBatch {
             };
             let moment = Moment { seen, ..moment };
             if let Some(on) = self.judge(run, block, place, &mut range, moment) {
+                if let WaitsFor::Writer(_) = on {
+                    self.ask_ahead(run, block, place, moment);
+                }
                 taken = Taken::Waits { at: place, on };
                 break;
             }
@@ -331,6 +334,20 @@ impl OpenBatch {
             range.rejected += self.judged.rejects.len() as i64;
         }
         None
+    }
+
+    #[cold]
+    fn ask_ahead(&self, run: &Arc<Run>, block: &RawBlock, place: usize, moment: Moment) {
+        let behind = block.messages.iter().enumerate().skip(place + 1);
+        self.decoder
+            .ask_ahead(behind.filter_map(|(place, message)| {
+                Some(Message {
+                    value: block.bytes(message.value?),
+                    header: block.header(place),
+                    topic: &run.topic,
+                    seen: moment.seen,
+                })
+            }));
     }
 
     #[cold]

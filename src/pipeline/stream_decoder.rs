@@ -4,7 +4,7 @@
 //! framing, then the writer's schema), and what a message has to wait for. A writer that was met
 //! before costs a comparison. Does not own: the decoders (`decode`), finding schemas (`writers`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::CStr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,6 +21,9 @@ use crate::pipeline::writers::{Found, Resolved, Writers};
 
 /// Most writers whose decoders are held; beyond, all are made again as they are needed.
 const DECODERS: usize = 1024;
+
+/// Writers that are asked for behind a message that waits for its own.
+const AHEAD: usize = 64;
 
 /// A message on its way to its decoder.
 #[derive(Debug, Clone, Copy)]
@@ -173,6 +176,29 @@ impl StreamDecoder {
             }
         }
         waits
+    }
+
+    /// Asks for the writers of `messages`, which stand behind one that waits, so that a run of ids
+    /// that are not known costs one wait and not one each.
+    pub fn ask_ahead<'a>(&self, messages: impl Iterator<Item = Message<'a>>) {
+        let Form::Avro(avro) = &self.form else {
+            return;
+        };
+        let mut asked = HashSet::new();
+        for message in messages {
+            let Ok((writer, _)) = framing::parse(self.framing, message.value, message.header)
+            else {
+                continue;
+            };
+            if avro.by_writer.contains_key(&writer) || !asked.insert(writer) {
+                continue;
+            }
+            // The answer is found when it is the message's turn.
+            let _ = avro.writers.find(writer, message.topic, message.seen);
+            if asked.len() == AHEAD {
+                return;
+            }
+        }
     }
 
     /// What the message that was decoded last says of its writer's schema.

@@ -240,3 +240,75 @@ async fn a_fingerprint_is_found_among_the_subjects_versions() {
         "{refused}"
     );
 }
+
+/// A registry that knows nothing, on a thread that ends with the process, and the paths that it was
+/// asked for.
+fn knows_nothing() -> (url::Url, Arc<parking_lot::Mutex<Vec<String>>>) {
+    use std::io::{BufRead, BufReader, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::<parking_lot::Mutex<Vec<String>>>::default();
+    let paths = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let path = lines.next().unwrap_or_default();
+            lines.find(String::is_empty);
+            let path = path.split(' ').nth(1).unwrap_or_default().to_owned();
+            paths.lock().push(path);
+            let body = r#"{"error_code": 40403}"#;
+            let _ = write!(
+                stream,
+                "HTTP/1.1 404 X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    (url::Url::parse(&url).unwrap(), asked)
+}
+
+#[tokio::test]
+async fn ids_behind_one_that_waits_are_asked_for_with_it() {
+    let (url, asked) = knows_nothing();
+    let settings = crate::schema::registry::Settings {
+        urls: vec![url],
+        auth: crate::schema::registry::Auth::None,
+        ca: None,
+        identity: None,
+        timeout: Duration::from_secs(5),
+        cache: None,
+    };
+    let clock = Clock::system();
+    let metrics = crate::metrics::Metrics::new().unwrap();
+    let registry = crate::schema::registry::Registry::start(&settings, &metrics, clock.clone());
+    let source = WriterSource::Registry {
+        registry: registry.unwrap(),
+        subject: None,
+    };
+    let stream = stream(
+        PayloadFormat::Avro,
+        Framing::Registry,
+        UnknownFields::Reject,
+    );
+    let mut judge = Judge::new(&stream, source);
+    let values: Vec<[u8; 5]> = (1..=100).map(|id| [0, 0, 0, 0, id]).collect();
+    let waits = judge.decode(&values[0], None, AFTER);
+    assert!(matches!(waits, Some(WaitsFor::Writer(_))), "{waits:?}");
+    let behind = values[1..].iter().map(|value| Message {
+        value,
+        header: None,
+        topic: &judge.topic,
+        seen: SEEN,
+    });
+    judge.decoder.ask_ahead(behind);
+    let path = |id: usize| format!("/schemas/ids/{id}");
+    let all = async {
+        while !(1..=1 + AHEAD).all(|id| asked.lock().contains(&path(id))) {
+            clock.sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = clock.timeout(Duration::from_secs(10), all).await;
+    assert!(in_time.is_some(), "{:?}", asked.lock());
+    assert!(!asked.lock().contains(&path(2 + AHEAD)));
+}
