@@ -330,20 +330,13 @@ impl AvroForm {
         let Known {
             resolved, decoder, ..
         } = &mut self.known[place];
+        // What a newer version may take of a writer is looked for once.
+        if !resolved.is_whole && looked <= resolved.met {
+            return Some(WaitsFor::Look);
+        }
         match (&resolved.plan, decoder) {
-            (Ok(plan), Some(decoder)) => {
-                // Fields of a writer that a newer version may know are looked for once.
-                if !plan.unknown_fields().is_empty() && looked <= resolved.met {
-                    return Some(WaitsFor::Look);
-                }
-                decoder.decode(payload, columns, judged);
-            }
-            (Err(fault), _) => {
-                if looked <= resolved.met {
-                    return Some(WaitsFor::Look);
-                }
-                reject_whole(payload, fault.clone(), judged);
-            }
+            (Ok(_), Some(decoder)) => decoder.decode(payload, columns, judged),
+            (Err(fault), _) => reject_whole(payload, fault.clone(), judged),
             (Ok(_), None) => {}
         }
         None

@@ -9,6 +9,8 @@
 //! that subject, or under a name that one of Confluent's strategies gives for the message's topic and
 //! the record. A stream whose schema is in the folder takes whatever resolves.
 
+mod partial;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use crate::clock::Tick;
 use crate::config;
 use crate::model::reject::{Fault, RejectCode};
 use crate::pipeline::decode::framing::Writer;
+use crate::pipeline::writers::partial::is_partial;
 use crate::schema::Schema;
 use crate::schema::fingerprints::Fingerprints;
 use crate::schema::registry::{Lookup, Registered, Registry, SubjectVersion, WriterKey};
@@ -60,6 +63,8 @@ pub struct Resolved {
     pub name: Arc<str>,
     /// How its data are read, or why none of them can be.
     pub plan: Result<Arc<Plan>, Fault>,
+    /// True if the version in force takes all that it may write.
+    pub is_whole: bool,
     /// When the first message of it was seen.
     pub met: Tick,
     /// Full name of its record.
@@ -175,6 +180,7 @@ impl Writers {
                     "the schema of {writer} cannot be read: {}",
                     faults.join("; ")
                 ))),
+                is_whole: false,
                 met: seen,
                 record: None,
                 subjects: schema.subjects.clone(),
@@ -198,6 +204,7 @@ impl Writers {
             });
         Resolved {
             name,
+            is_whole: plan.as_ref().is_ok_and(|plan| !is_partial(plan)),
             plan,
             met: seen,
             record: None,

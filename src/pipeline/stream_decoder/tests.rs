@@ -241,6 +241,46 @@ async fn a_fingerprint_is_found_among_the_subjects_versions() {
     );
 }
 
+#[test]
+fn what_a_newer_version_may_take_of_a_writer_is_looked_for_once() {
+    let fields = |fields: &str| {
+        format!(
+            r#"{{"type": "record", "name": "R", "fields": [{{"name": "n", "type": "long"}}, {fields}]}}"#
+        )
+    };
+    let symbols = |symbols: &str, default: &str| {
+        format!(
+            r#"{{"name": "e", "type": {{"type": "enum", "name": "E", "symbols": [{symbols}]{default}}}}}"#
+        )
+    };
+    let ab = symbols(r#""A", "B""#, "");
+    let ab_or_a = symbols(r#""A", "B""#, r#", "default": "A""#);
+    let abc = symbols(r#""A", "B", "C""#, "");
+    let (required, nullable) = (
+        r#"{"name": "s", "type": "string"}"#,
+        r#"{"name": "s", "type": ["null", "string"], "default": null}"#,
+    );
+    // The reader's field, the writer's, a datum, and whether it waits.
+    let cases: [(&str, &str, &[u8], bool); 7] = [
+        (&ab, &abc, &[2, 4], true),
+        (&ab, &abc, &[2, 0], true),
+        (&ab_or_a, &abc, &[2, 4], true),
+        (&abc, &ab, &[2, 2], false),
+        (required, nullable, &[2, 0], true),
+        (nullable, required, &[2, 2, b'x'], false),
+        (nullable, nullable, &[2, 0], false),
+    ];
+    for (reader, writer, datum, waits) in cases {
+        let mut stream = stream(PayloadFormat::Avro, Framing::None, UnknownFields::Ignore);
+        stream.schema = Arc::new(parse("r", 1, &fields(reader), false).unwrap());
+        let mut judge = Judge::new(&stream, declared(&fields(writer)));
+        let told = judge.decode(datum, None, BEFORE);
+        assert_eq!(told, waits.then_some(WaitsFor::Look), "{reader} {writer}");
+        assert_eq!(judge.columns.rows(), usize::from(!waits));
+        assert_eq!(judge.decode(datum, None, AFTER), None);
+    }
+}
+
 /// A registry that knows nothing, on a thread that ends with the process, and the paths that it was
 /// asked for.
 fn knows_nothing() -> (url::Url, Arc<parking_lot::Mutex<Vec<String>>>) {
