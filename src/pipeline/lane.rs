@@ -290,6 +290,8 @@ impl Worker {
         if run.is_closed() || run.epoch != flow.epoch() {
             return Taken::All;
         }
+        // Before the plan: behind it, the look may be one that brought a newer plan into force.
+        let looked = flow.looked();
         self.make_ready(run);
         let flow = &self.flows[run.stream];
         let Some(open) = &mut self.open[run.stream] else {
@@ -300,7 +302,7 @@ impl Worker {
         }
         let moment = Moment {
             seen: queued.seen,
-            looked: flow.looked(),
+            looked,
             now: self.clock.now(),
             at: self.clock.tick(),
         };
