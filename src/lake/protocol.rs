@@ -9,10 +9,13 @@
 //! | the batch's id is in the log | [`Verdict::AlreadyCommitted`] |
 //! | a partition is not where the batch starts | [`Verdict::Fenced`] |
 //! | a partition's topic was accepted as a new one (`#2`) | [`Verdict::Fenced`] |
+//! | the batch holds two readings of a partition, of which only one can count | [`Verdict::Fenced`] |
 //! | a newer schema version is in force | [`Verdict::SchemaBehind`] |
 //! | all partitions are where the batch starts | [`Verdict::Commit`] |
 //!
 //! A file mixes the rows of several partitions, so the batch stands or falls as a whole.
+
+use std::collections::HashSet;
 
 use uuid::Uuid;
 
@@ -151,10 +154,14 @@ pub fn judge(claim: &Claim, view: &View, seen: &[Logged]) -> Verdict {
     if let Some(version) = find_batch(claim.batch, seen) {
         return Verdict::AlreadyCommitted { version };
     }
+    let mut partitions = HashSet::new();
     let moved: Vec<Moved> = claim
         .ranges
         .iter()
-        .filter_map(|range| moved(range, view))
+        .filter_map(|range| {
+            let is_first = partitions.insert(&range.app_id);
+            moved(range, is_first, view)
+        })
         .collect();
     if !moved.is_empty() {
         return Verdict::Fenced { moved };
@@ -173,9 +180,10 @@ pub fn find_batch(batch: Uuid, seen: &[Logged]) -> Option<u64> {
     ours.map(|commit| commit.version)
 }
 
-/// How far off the table is from where `range` starts; `None` if it is there. Only a starting point
-/// may be put where the table has no position, and nothing where the topic's next incarnation began.
-fn moved(range: &ClaimedRange, view: &View) -> Option<Moved> {
+/// How far off the table is from where `range` starts; `None` if it is there, and no range of the
+/// partition stands before it. Only a starting point may be put where the table has no position, and
+/// nothing where the topic's next incarnation began.
+fn moved(range: &ClaimedRange, is_first: bool, view: &View) -> Option<Moved> {
     let found = view.positions.get(&range.app_id).copied();
     let follows_on = match found {
         Some(position) => position == range.from,
@@ -183,7 +191,7 @@ fn moved(range: &ClaimedRange, view: &View) -> Option<Moved> {
     };
     let is_over = range.next_app_id.as_ref();
     let is_over = is_over.is_some_and(|next| view.positions.contains_key(next));
-    (!follows_on || is_over).then(|| Moved {
+    (!follows_on || is_over || !is_first).then(|| Moved {
         partition: range.partition.clone(),
         expected: range.from,
         found,

@@ -75,6 +75,13 @@ fn one_moved_partition_fences_the_whole_batch() {
 }
 
 #[test]
+fn two_readings_of_a_partition_from_one_position_are_fenced() {
+    let claim = Claim::of(&record(1, &[(0, 5, 9), (1, 0, 3), (0, 5, 20)], Some(1)));
+    let verdict = judge(&claim, &view(7, &[(0, 5), (1, 0)], Some(1)), &[]);
+    assert_eq!(moved_of(verdict), [(0, 5, Some(5))]);
+}
+
+#[test]
 fn our_batch_id_in_the_log_settles_it_even_when_others_moved_on() {
     let ours = record(1, &[(0, 5, 9)], Some(1));
     let other = record(2, &[(0, 9, 12)], Some(2));
