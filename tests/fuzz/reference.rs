@@ -1,9 +1,10 @@
 //! Slow, plain readers that share nothing with weir's: one for JSON's syntax, one for schemas, one
-//! for values in text, one for Avro data and one for JSON messages. They read into trees, copy what
+//! for values in text, one for Avro data, one for JSON messages and one for CSV. They read into trees, copy what
 //! they like, and follow the rules' own words: Avro's specification 1.12, RFC 8259, and weir's rules
 //! on values and on the order of verdicts.
 
 pub mod avro;
+pub mod csv;
 pub mod landing;
 pub mod message;
 pub mod schema;

@@ -4,6 +4,7 @@
 //! tree libFuzzer is led by coverage.
 
 pub mod avro;
+pub mod csv;
 pub mod framing;
 pub mod json;
 pub mod schema;
@@ -23,10 +24,14 @@ pub enum Outcome {
     Idle,
 }
 
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     Target {
         name: "avro",
         run: avro::run,
+    },
+    Target {
+        name: "csv",
+        run: csv::run,
     },
     Target {
         name: "framing",

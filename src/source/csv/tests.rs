@@ -2,11 +2,19 @@ mod encodings;
 mod heads;
 mod oracle;
 mod packing;
+#[path = "../../../tests/fuzz/reference/csv.rs"]
+#[allow(
+    unreachable_pub,
+    missing_docs,
+    reason = "it is shared with the fuzz targets"
+)]
 mod reference;
 mod rows;
 mod spectrum;
 
 use bytes::Bytes;
+
+use reference::{Item, Verdict};
 
 use super::slice::{Position, Slice, unescape};
 use super::*;
@@ -19,24 +27,6 @@ const SMALL: Sizes = Sizes {
     slice_bytes: 1,
     slice_records: 1,
 };
-
-/// A record or a line that is none, with all that is told of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Item {
-    number: u64,
-    line: u64,
-    /// As sent; of a line that is too large, the beginning.
-    raw: Vec<u8>,
-    verdict: Verdict,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
-    /// Each cell's text, and whether it was quoted.
-    Cells(Vec<(Vec<u8>, bool)>),
-    /// With the length of a line that is too large.
-    Fault(RejectCode, Option<u64>),
-}
 
 fn dialect(change: impl FnOnce(&mut DialectKeys)) -> Dialect {
     let mut keys = DialectKeys::default();
@@ -60,7 +50,8 @@ fn items_of(slice: &Slice, dialect: &Dialect, items: &mut Vec<Item>) {
         let verdict = if record.is_fault() {
             let fault = faults.next().unwrap();
             assert_eq!(fault.index as usize, index);
-            Verdict::Fault(fault.code, fault.cut.as_ref().map(|c| c.length))
+            let length = fault.cut.as_ref().map(|c| c.length as usize);
+            Verdict::Fault(fault.code.as_str(), length)
         } else {
             let cells = slice.cells(index).iter();
             let cells = cells.map(|cell| {

@@ -1,9 +1,55 @@
-//! A plain, slow reader of a whole text, byte by byte: what the fast one is held against.
+//! A plain, slow reader of a whole CSV text, byte by byte.
+//!
+//! It knows nothing of weir's, so that the crate's own tests can be held against it too.
 
-use crate::config::dialect::{Dialect, LineEnd};
-use crate::model::reject::RejectCode;
-use crate::source::csv::RETURNED;
-use crate::source::csv::tests::{Item, Verdict};
+/// How a text is written.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub delimiter: Vec<u8>,
+    pub quote: Option<u8>,
+    /// `None` where the quote is doubled.
+    pub escape: Option<u8>,
+    pub is_lenient: bool,
+    /// `auto`, `lf`, `crlf`, `cr` or the line end itself.
+    pub line_end: String,
+    pub comment: Vec<u8>,
+    pub blanks: Vec<u8>,
+    pub skip_lines: usize,
+    /// `None` where the text has a header.
+    pub columns: Option<Vec<String>>,
+    pub max: usize,
+}
+
+/// A record, or a line that is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    pub number: u64,
+    pub line: u64,
+    /// Of a line that is too large, the beginning.
+    pub raw: Vec<u8>,
+    pub verdict: Verdict,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Each cell's text, and whether it was quoted.
+    Cells(Vec<(Vec<u8>, bool)>),
+    /// The code; with the length of a line that is too large.
+    Fault(&'static str, Option<usize>),
+}
+
+/// What a text is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// It ends before its header.
+    Empty,
+    /// Its header is none.
+    NoHeader,
+    /// The columns, and everything behind the header.
+    File(Vec<String>, Vec<Item>),
+}
+
+const RETURNED: [&str; 4] = ["weir_line", "weir_field", "weir_code", "weir_message"];
 
 struct Line {
     from: usize,
@@ -13,7 +59,7 @@ struct Line {
 
 struct Reader<'a> {
     text: &'a [u8],
-    dialect: &'a Dialect,
+    rules: &'a Rules,
     lines: Vec<Line>,
     is_auto: bool,
     max: usize,
@@ -25,50 +71,52 @@ enum Parsed {
     Broken,
 }
 
-/// The header, and everything behind it; `None` without a header.
-pub(super) fn read(text: &[u8], dialect: &Dialect) -> Option<(Vec<String>, Vec<Item>)> {
+/// Reads a text that is UTF-8, or should be.
+pub fn read(text: &[u8], rules: &Rules) -> Read {
     let first = match text.get(..1 << 16) {
         Some(first) if first.ends_with(b"\r") => text.get(..(1 << 16) + 1).unwrap_or(first),
         Some(first) => first,
         None => text,
     };
-    let is_cr =
-        dialect.line_end == LineEnd::Auto && !first.contains(&b'\n') && first.contains(&b'\r');
-    let ends = match &dialect.line_end {
-        LineEnd::Auto if is_cr => b"\r".to_vec(),
-        LineEnd::Auto | LineEnd::Lf => b"\n".to_vec(),
-        LineEnd::Crlf => b"\r\n".to_vec(),
-        LineEnd::Cr => b"\r".to_vec(),
-        LineEnd::Text(text) => text.as_bytes().to_vec(),
+    let is_auto = rules.line_end == "auto";
+    let is_cr = is_auto && !first.contains(&b'\n') && first.contains(&b'\r');
+    let end: &[u8] = match rules.line_end.as_str() {
+        "auto" if is_cr => b"\r",
+        "auto" | "lf" => b"\n",
+        "crlf" => b"\r\n",
+        "cr" => b"\r",
+        other => other.as_bytes(),
     };
-    let is_auto = dialect.line_end == LineEnd::Auto && !is_cr;
     let mut reader = Reader {
         text,
-        dialect,
-        lines: lines(text, &ends, is_auto),
-        is_auto,
-        max: dialect.max_record_bytes,
+        rules,
+        lines: lines(text, end, is_auto && !is_cr),
+        is_auto: is_auto && !is_cr,
+        max: rules.max,
     };
     let is_returned = reader.is_returned();
     let mut at = 0;
     if is_returned {
         reader.max += 4096;
     } else {
-        at = usize::try_from(dialect.skip_lines)
-            .unwrap()
-            .min(reader.lines.len());
+        at = rules.skip_lines.min(reader.lines.len());
     }
-    let columns = match &dialect.columns {
+    let columns = match &rules.columns {
         Some(columns) if !is_returned => columns.clone(),
         _ => loop {
-            reader.lines.get(at)?;
+            if at == reader.lines.len() {
+                return Read::Empty;
+            }
             match reader.item(&mut at, false) {
                 None => {}
                 Some(Verdict::Cells(cells)) => {
                     let names = cells.into_iter().map(|(name, _)| String::from_utf8(name));
-                    break names.collect::<Result<_, _>>().unwrap();
+                    match names.collect() {
+                        Ok(names) => break names,
+                        Err(_) => return Read::NoHeader,
+                    }
                 }
-                Some(fault) => panic!("the header is at fault: {fault:?}"),
+                Some(Verdict::Fault(..)) => return Read::NoHeader,
             }
         },
     };
@@ -80,7 +128,7 @@ pub(super) fn read(text: &[u8], dialect: &Dialect) -> Option<(Vec<String>, Vec<I
         };
         let content = reader.lines[at - 1].content;
         let raw = match &verdict {
-            Verdict::Fault(RejectCode::TooLarge, _) => reader.beginning(from),
+            Verdict::Fault("too_large", _) => reader.beginning(from),
             _ => text[from..content].to_vec(),
         };
         items.push(Item {
@@ -90,7 +138,7 @@ pub(super) fn read(text: &[u8], dialect: &Dialect) -> Option<(Vec<String>, Vec<I
             verdict,
         });
     }
-    Some((columns, items))
+    Read::File(columns, items)
 }
 
 fn lines(text: &[u8], end: &[u8], is_auto: bool) -> Vec<Line> {
@@ -123,7 +171,7 @@ fn lines(text: &[u8], end: &[u8], is_auto: bool) -> Vec<Line> {
 
 impl Reader<'_> {
     fn is_blank(&self, b: u8) -> bool {
-        self.dialect.blanks().contains(&b)
+        self.rules.blanks.contains(&b)
     }
 
     fn is_returned(&self) -> bool {
@@ -159,13 +207,12 @@ impl Reader<'_> {
         let Line { from, content, .. } = self.lines[place];
         *at += 1;
         let line = &self.text[from..content];
-        let comment = self.dialect.comment.as_ref();
-        if comment.is_some_and(|c| self.text[from..].starts_with(c.as_bytes())) {
+        let comment = self.rules.comment.as_slice();
+        if !comment.is_empty() && self.text[from..].starts_with(comment) {
             return None;
         }
         if line.len() > self.max {
-            let length = Some(line.len() as u64);
-            return Some(Verdict::Fault(RejectCode::TooLarge, length));
+            return Some(Verdict::Fault("too_large", Some(line.len())));
         }
         if !has_one_column && line.iter().all(|b| self.is_blank(*b)) {
             return None;
@@ -175,13 +222,13 @@ impl Reader<'_> {
                 *at = last + 1;
                 Verdict::Cells(cells)
             }
-            Parsed::Record(..) | Parsed::Broken => Verdict::Fault(RejectCode::CsvSyntax, None),
+            Parsed::Record(..) | Parsed::Broken => Verdict::Fault("csv_syntax", None),
         })
     }
 
     fn record(&self, first: usize) -> Parsed {
         let text = self.text;
-        let delimiter = self.dialect.delimiter.as_bytes();
+        let delimiter = self.rules.delimiter.as_slice();
         let mut place = first;
         let mut at = self.lines[first].from;
         let mut cells = Vec::new();
@@ -192,7 +239,7 @@ impl Reader<'_> {
             while begin < content && self.is_blank(text[begin]) {
                 begin += 1;
             }
-            if begin < content && Some(text[begin]) == self.dialect.quote {
+            if begin < content && Some(text[begin]) == self.rules.quote {
                 at = begin + 1;
                 let mut cell = Vec::new();
                 match self.quoted(&mut at, &mut place, &mut cell) {
@@ -206,7 +253,7 @@ impl Reader<'_> {
             } else {
                 let from = at;
                 while at < content && !text[at..].starts_with(delimiter) {
-                    let quote = Some(text[at]) == self.dialect.quote && !self.dialect.lenient;
+                    let quote = Some(text[at]) == self.rules.quote && !self.rules.is_lenient;
                     if quote || self.is_auto && text[at] == b'\r' {
                         return Parsed::Broken;
                     }
@@ -237,7 +284,9 @@ impl Reader<'_> {
 
     /// A cell behind its opening quote; true if it closes.
     fn quoted(&self, at: &mut usize, place: &mut usize, cell: &mut Vec<u8>) -> bool {
-        let quote = self.dialect.quote.unwrap();
+        let Some(quote) = self.rules.quote else {
+            return false;
+        };
         loop {
             let Some(byte) = self.text.get(*at).copied() else {
                 return false;
@@ -246,7 +295,7 @@ impl Reader<'_> {
                 *place += 1;
             }
             let next = self.text.get(*at + 1).copied();
-            match self.dialect.escape {
+            match self.rules.escape {
                 None if byte == quote && next == Some(quote) => {
                     cell.push(quote);
                     *at += 2;
