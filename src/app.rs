@@ -226,7 +226,7 @@ impl Wiring {
             table: table.clone(),
             committer: committer.clone(),
             source: self.source.clone(),
-            level: self.schemas.compatibility,
+            level: self.schemas.level_of(&stream.origin),
             metrics: self.parts.metrics.clone(),
             status: self.parts.status.clone(),
             clock: self.parts.clock.clone(),

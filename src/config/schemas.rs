@@ -14,6 +14,17 @@ use crate::schema::registry::versions::parsed;
 use crate::schema::versions::Found;
 use crate::schema::{Schema, compat, evolve, folder};
 
+impl Schemas {
+    /// The level that newer versions from `origin` are held to; those of the registry to none, since
+    /// the registry holds them to its own.
+    pub fn level_of(&self, origin: &Origin) -> Compatibility {
+        match origin {
+            Origin::Folder { .. } => self.compatibility,
+            Origin::Registry { .. } => Compatibility::None,
+        }
+    }
+}
+
 /// The versions that a stream may start with.
 #[derive(Debug)]
 pub(crate) struct Chosen {
