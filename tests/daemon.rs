@@ -19,6 +19,8 @@ mod evolution;
 mod live_evolution;
 #[path = "daemon/positions.rs"]
 mod positions;
+#[path = "daemon/registry.rs"]
+mod registry;
 #[path = "daemon/running.rs"]
 mod running;
 #[path = "daemon/schema_command.rs"]

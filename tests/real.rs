@@ -5,9 +5,10 @@
 //! `smoke`: every part starts and a topic lands; `kills`: instances die at every step; `zombie`: an
 //! instance sleeps through its session; `outage`: a part goes away and comes back; `cluster`: leaders
 //! die; `evolution`: a schema grows under load; `avro`: framed Avro in several versions, and a registry
-//! that goes away; `framings`: the other framings; `inflating`: batches that inflate a thousandfold; `faults`: what brokers do to a topic; `plantings`: a
-//! broken lake is found out; `what_if`: what a new schema would do is what it does; `registry`: schemas
-//! of a registry that is not ours; `lake`: the contract of `tests/lake_contract` on S3.
+//! that goes away; `framings`: the other framings; `inflating`: batches that inflate a thousandfold;
+//! `faults`: what brokers do to a topic; `plantings`: a broken lake is found out; `what_if`: what a new
+//! schema would do is what it does; `registry`: schemas of a registry that is not ours; `lake`: the
+//! contract of `tests/lake_contract` on S3.
 
 #![allow(
     clippy::disallowed_methods,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::broker::Broker;
 use crate::evolution::{columns, schema};
+use crate::registry::Registry;
 use crate::running::Running;
 use crate::table;
 use crate::weir::Folder;
@@ -387,6 +388,54 @@ fn a_restart_goes_on_without_a_refused_version() {
     let (code, _, err) = folder.run(&["run"]);
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("1.avsc: the root: is no JSON"), "{err}");
+}
+
+#[test]
+fn a_subject_of_the_registry_is_the_registry_s_to_hold_to_its_level() {
+    let broker = Broker::start(&[("events", 1)]);
+    let folder = folder(&broker);
+    let registry = Registry::start();
+    let settings = folder.read("weir.toml");
+    let section = format!("[registry]\nurl = \"{}\"\n", registry.url);
+    folder.write("weir.toml", &format!("{settings}\n{section}"));
+    let stream = folder.read("streams/events.toml");
+    let named = stream.replace(
+        "{ subject = \"events\" }",
+        "{ registry = \"events-value\" }",
+    );
+    folder.write("streams/events.toml", &named);
+    let (one, three) = (version(1), r#""int""#);
+    // BACKWARD would not have it.
+    let two = schema(&format!(r#"{A}, {{"name": "b", "type": "int"}}"#));
+    registry.put("events-value", "NONE", &[&one]);
+    let mut daemon = Running::start(&folder);
+    broker.send("events", 0, messages(0, 10, ""));
+    daemon.wait_settled("events", &[(0, 10)]);
+    registry.put("events-value", "NONE", &[&one, &two]);
+    daemon.signal("-HUP");
+    wait_version(&mut daemon, 2);
+    registry.put("events-value", "NONE", &[&one, &two, three]);
+    daemon.signal("-HUP");
+    let rule = "events-value version 3 of the registry: must be a record at its top";
+    wait_warning(&mut daemon, rule);
+    broker.send("events", 0, messages(10, 10, r#", "b": 1"#));
+    daemon.wait_settled("events", &[(0, 20)]);
+    assert!(daemon.stop().success());
+    // A restart beside it is no other.
+    let mut daemon = Running::start(&folder);
+    let warning = wait_warning(&mut daemon, rule);
+    let start = "events: schema version 3 is refused, and version 2 goes on: ";
+    assert!(warning.starts_with(start), "{warning}");
+    broker.send("events", 0, messages(20, 10, r#", "b": 1"#));
+    daemon.wait_settled("events", &[(0, 30)]);
+    assert_eq!(rejected(&daemon), 0);
+    assert!(daemon.stop().success());
+    let (code, out, _) = folder.run(&["check"]);
+    assert_eq!(code, 1, "{out}");
+    assert!(
+        out.contains("version 3 is refused, and weir run would go on without it"),
+        "{out}"
+    );
 }
 
 #[test]

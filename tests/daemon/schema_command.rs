@@ -1,36 +1,9 @@
 //! `weir schema`: what it finds, what it shows, how it ends.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-
 use serde_json::json;
 
+use crate::registry::Registry;
 use crate::weir::Folder;
-
-/// A registry that answers these paths, on a thread that ends with the process: its URL.
-fn registry(answers: Vec<(&'static str, String)>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            let first = lines.next().unwrap().unwrap();
-            let _ = lines.find(|line| line.as_ref().is_ok_and(String::is_empty));
-            let path = first.split(' ').nth(1).unwrap();
-            let (status, body) = match answers.iter().find(|(known, _)| *known == path) {
-                Some((_, body)) => ("200 OK", body.as_str()),
-                None => ("404 Not Found", r#"{"error_code": 40401}"#),
-            };
-            let length = body.len();
-            let _ = write!(
-                stream,
-                "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-            );
-        }
-    });
-    url
-}
 
 #[test]
 fn incompatible_versions_are_a_finding() {
@@ -77,18 +50,9 @@ fn a_subject_of_the_registry_is_judged_by_the_registry_s_level() {
     let one = folder.read("schemas/orders/1.avsc");
     let required = r#""fields": [{"name": "region", "type": "string"},"#;
     let two = one.replacen("\"fields\": [", required, 1);
-    let version = |number: u32, text: &str| {
-        json!({ "version": number, "id": number, "schema": text }).to_string()
-    };
-    let url = registry(vec![
-        ("/subjects/orders-value/versions", "[1, 2]".to_owned()),
-        ("/subjects/orders-value/versions/1", version(1, &one)),
-        ("/subjects/orders-value/versions/2", version(2, &two)),
-        (
-            "/config/orders-value?defaultToGlobal=true",
-            r#"{"compatibilityLevel": "FULL"}"#.to_owned(),
-        ),
-    ]);
+    let registry = Registry::start();
+    registry.put("orders-value", "FULL", &[&one, &two]);
+    let url = &registry.url;
     let settings = folder.read("weir.toml");
     folder.write(
         "weir.toml",
