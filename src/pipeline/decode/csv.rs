@@ -26,7 +26,7 @@ use crate::pipeline::decode::json::plan::Plan;
 use crate::pipeline::decode::json::walk::fill_absent;
 use crate::pipeline::decode::{ElementReject, Judged};
 use crate::schema::Schema;
-use crate::source::csv::slice::{Slice, SliceFault};
+use crate::source::csv::slice::{MOST_CELLS, Slice, SliceFault};
 
 /// A decoder of one file's records.
 #[derive(Debug)]
@@ -95,14 +95,7 @@ impl CsvDecoder {
         let cells = slice.cells(index);
         let places = &self.layout.fields;
         if cells.len() != places.len() {
-            return Err(fault(
-                RejectCode::CsvColumns,
-                format!(
-                    "the record has {} cells, and there are {} columns",
-                    cells.len(),
-                    places.len()
-                ),
-            ));
+            return Err(other_count(cells.len(), places.len()));
         }
         for (cell, place) in cells.iter().zip(places) {
             let Some(place) = place else {
@@ -118,6 +111,15 @@ impl CsvDecoder {
         }
         Ok(())
     }
+}
+
+#[cold]
+fn other_count(cells: usize, columns: usize) -> Stop {
+    let more = if cells < MOST_CELLS { "" } else { " or more" };
+    fault(
+        RejectCode::CsvColumns,
+        format!("the record has {cells} cells{more}, and there are {columns} columns"),
+    )
 }
 
 #[cold]

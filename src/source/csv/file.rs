@@ -13,7 +13,9 @@ use crate::model::reject::RejectCode;
 use crate::source::csv::chunks::Chunks;
 use crate::source::csv::rules::Rules;
 use crate::source::csv::scanner::{Next, Scanner};
-use crate::source::csv::slice::{Cell, CutLine, Position, Record, Slice, SliceFault, unescape};
+use crate::source::csv::slice::{
+    Cell, CutLine, MOST_CELLS, Position, Record, Slice, SliceFault, unescape,
+};
 use crate::source::csv::text::Text;
 use crate::source::csv::unpack::{Packing, Unpacked};
 use crate::source::csv::{Read, Trouble};
@@ -365,6 +367,9 @@ impl CsvFile {
                     return Err(no_header("the line is longer than max_record_bytes"));
                 }
                 Next::Broken { rule, .. } => return Err(no_header(rule)),
+                Next::Record { .. } if self.cells.len() == MOST_CELLS => {
+                    return Err(no_header("it has 65,536 columns or more"));
+                }
                 Next::Record { .. } => {
                     let names = self.cells.iter().map(|cell| self.name(cell, dialect));
                     let names: Option<Vec<String>> = names.collect();

@@ -8,7 +8,7 @@ use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
 use crate::config::dialect::Dialect;
 use crate::source::csv::lines::{Ends, Line};
-use crate::source::csv::slice::Cell;
+use crate::source::csv::slice::{Cell, MOST_CELLS};
 
 /// A dialect, ready to be read by.
 #[derive(Debug)]
@@ -77,6 +77,9 @@ impl Rules {
     pub(super) fn split(&self, text: &[u8], from: usize, content: usize, cells: &mut Vec<Cell>) {
         let mut at = from;
         let line = &text[from..content];
+        if line.len() >= MOST_CELLS {
+            return self.split_long(text, from, content, cells);
+        }
         if let Some(delimiter) = self.single {
             for found in memchr_iter(delimiter, line) {
                 self.push(text, at, from + found, cells);
@@ -89,6 +92,21 @@ impl Rules {
             }
         }
         self.push(text, at, content, cells);
+    }
+
+    /// As [`Rules::split`], of a line that may have too many cells to keep.
+    #[cold]
+    fn split_long(&self, text: &[u8], from: usize, content: usize, cells: &mut Vec<Cell>) {
+        let delimiter = self.delimiter.needle();
+        let most = cells.len() + MOST_CELLS;
+        let mut at = from;
+        for found in self.delimiter.find_iter(&text[from..content]) {
+            self.push(text, at, from + found, cells);
+            at = from + found + delimiter.len();
+            cells.truncate(most);
+        }
+        self.push(text, at, content, cells);
+        cells.truncate(most);
     }
 
     /// An unquoted cell.
@@ -115,12 +133,14 @@ impl Rules {
     }
 
     /// The cells of the physical line `from..line`; `open` is the quoted cell that reaches into it.
+    /// `cells` grow up to `most`.
     pub(super) fn line(
         &self,
         text: &[u8],
         from: usize,
         line: Line,
         open: Option<Open>,
+        most: usize,
         cells: &mut Vec<Cell>,
     ) -> Outcome {
         let Line { content, next } = line;
@@ -153,6 +173,7 @@ impl Rules {
                     Err(rule) => return Outcome::Broken(rule),
                 },
             };
+            cells.truncate(most);
             if end >= content {
                 return Outcome::Done;
             }

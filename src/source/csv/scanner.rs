@@ -8,7 +8,7 @@ use memchr::memchr;
 
 use crate::source::csv::lines::{Ends, Line, Within};
 use crate::source::csv::rules::{LONE_CR, Open, Outcome, Rules};
-use crate::source::csv::slice::Cell;
+use crate::source::csv::slice::{Cell, MOST_CELLS};
 
 /// What stands at a place of the text.
 #[derive(Debug, PartialEq, Eq)]
@@ -187,7 +187,8 @@ impl Scanner {
             return Next::Record { line, lines: 1 };
         }
         let before = cells.len();
-        match self.rules.line(text, from, line, None, cells) {
+        let most = before + MOST_CELLS;
+        match self.rules.line(text, from, line, None, most, cells) {
             Outcome::Done => Next::Record { line, lines: 1 },
             Outcome::Broken(rule) => {
                 cells.truncate(before);
@@ -195,7 +196,7 @@ impl Scanner {
             }
             Outcome::Open(open) => {
                 let limit = from + self.rules.max_record_bytes;
-                match self.fate_of(text, line.next, limit, ended, cells) {
+                match self.fate_of(text, line.next, limit, ended) {
                     None => {
                         cells.truncate(before);
                         Next::More
@@ -204,7 +205,7 @@ impl Scanner {
                         cells.truncate(before);
                         Next::Broken { line, rule }
                     }
-                    Some(Ok(content)) => self.many(text, line, open, content, cells),
+                    Some(Ok(content)) => self.many(text, line, open, content, most, cells),
                 }
             }
         }
@@ -218,7 +219,6 @@ impl Scanner {
         begin: usize,
         limit: usize,
         ended: bool,
-        scratch: &mut Vec<Cell>,
     ) -> Option<Result<usize, &'static str>> {
         let known = self
             .fate
@@ -251,14 +251,15 @@ impl Scanner {
                     break None;
                 }
             };
-            let open = Open::default();
-            let before = scratch.len();
-            match self.rules.line(text, fate.at, line, Some(open), scratch) {
+            let open = Some(Open::default());
+            match self
+                .rules
+                .line(text, fate.at, line, open, 0, &mut Vec::new())
+            {
                 Outcome::Done => fate.end = Some((line.content, Ok(()))),
                 Outcome::Broken(rule) => fate.end = Some((line.content, Err(rule))),
                 Outcome::Open(_) => (fate.at, fate.searched) = (line.next, line.next),
             }
-            scratch.truncate(before);
         };
         self.fate = Some(fate);
         told
@@ -272,6 +273,7 @@ impl Scanner {
         first: Line,
         open: Open,
         content: usize,
+        most: usize,
         cells: &mut Vec<Cell>,
     ) -> Next {
         let mut at = first.next;
@@ -284,7 +286,7 @@ impl Scanner {
                 next: text.len(),
             });
             lines += 1;
-            match self.rules.line(text, at, line, Some(open), cells) {
+            match self.rules.line(text, at, line, Some(open), most, cells) {
                 Outcome::Open(still) if line.next < text.len() => {
                     open = still;
                     at = line.next;

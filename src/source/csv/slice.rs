@@ -10,6 +10,9 @@ use crate::config::dialect::Dialect;
 use crate::model::reject::RejectCode;
 use crate::source::csv::text::raw_length;
 
+/// Cells of a record that are told; of more than these the beginning is.
+pub const MOST_CELLS: usize = 1 << 16;
+
 /// A place between two records, where reading can begin again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {

@@ -32,12 +32,6 @@ pub(super) struct Text {
     pub(super) byte: u64,
 }
 
-impl std::fmt::Display for Text {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} text at byte {}", self.encoding.name(), self.byte)
-    }
-}
-
 impl Text {
     /// The text of `source` from its beginning; a byte order mark is passed over.
     pub(super) fn begin(mut source: Unpacked, declared: TextEncoding) -> Read<Self> {

@@ -13,6 +13,9 @@ use crate::source::csv::{Head, RETURNED};
 /// More problems than these are counted only.
 const SHOWN: usize = 10;
 
+/// Longer names are shown by their beginning, and nothing near them is looked for.
+const LONG_NAME: usize = 100;
+
 /// Which field each cell of a record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -53,16 +56,19 @@ impl Layout {
         let mut places = vec![None; head.columns.len()];
         for (at, name) in head.columns.iter().enumerate().skip(ignored) {
             let Some(place) = known.get(name.as_str()).copied() else {
-                if unknown == UnknownFields::Reject {
+                if unknown == UnknownFields::Reject && problems.len() < SHOWN {
                     problems.push(unknown_column(at + 1, name, fields));
+                } else if unknown == UnknownFields::Reject {
+                    problems.push(String::new());
                 }
                 continue;
             };
             if let Some(before) = columns[place] {
                 problems.push(format!(
-                    "columns {} and {} are both {name:?}",
+                    "columns {} and {} are both {}",
                     before + 1,
-                    at + 1
+                    at + 1,
+                    shown(name)
                 ));
             }
             columns[place] = Some(at);
@@ -93,7 +99,13 @@ fn unknown_column(number: usize, name: &str, fields: &[Field]) -> String {
     if name.is_empty() {
         return format!("column {number} has no name");
     }
-    let told = format!("column {number}, {name:?}, is no field of the schema");
+    let told = format!(
+        "column {number}, {}, is no field of the schema",
+        shown(name)
+    );
+    if name.len() > LONG_NAME {
+        return told;
+    }
     if let Some(field) = fields.iter().find(|f| f.name == name) {
         return format!("{told}; [names] calls that field {:?}", field.external);
     }
@@ -102,6 +114,13 @@ fn unknown_column(number: usize, name: &str, fields: &[Field]) -> String {
     match same.or_else(|| nearest_word(name, names())) {
         Some(near) => format!("{told}; did you mean {near:?}?"),
         None => told,
+    }
+}
+
+fn shown(name: &str) -> String {
+    match name.char_indices().nth(LONG_NAME) {
+        Some((end, _)) => format!("{:?}…", &name[..end]),
+        None => format!("{name:?}"),
     }
 }
 

@@ -1,4 +1,5 @@
 mod headers;
+mod oddities;
 mod same_as_json;
 mod values;
 

@@ -180,3 +180,26 @@ fn a_line_of_any_length_takes_no_memory() {
     assert_eq!(slice.end().byte, text.len() as u64);
     assert_eq!(slice.end().line, 5);
 }
+
+/// A line of delimiters has no more cells than are of use.
+#[test]
+fn cells_without_end() {
+    for delimiter in [",", "||"] {
+        for quoted in ["", "\"\""] {
+            let dialect = with(|keys| keys.delimiter = delimiter.to_owned());
+            let row = format!("{quoted}{}", delimiter.repeat(200_000));
+            let text = format!("a{delimiter}b\n{row}\n1{delimiter}2\n");
+            let sizes = Sizes::default();
+            let (_, items) = read_all(text.as_bytes(), &dialect, sizes, usize::MAX).unwrap();
+            let cells = |at: usize| match &items[at].verdict {
+                Verdict::Cells(cells) => cells.len(),
+                fault => panic!("{fault:?}"),
+            };
+            assert_eq!((cells(0), cells(1)), (slice::MOST_CELLS, 2));
+            assert_eq!(
+                refused(format!("{row}\n").as_bytes(), &dialect),
+                "the header on line 1 is no CSV: it has 65,536 columns or more"
+            );
+        }
+    }
+}

@@ -52,6 +52,14 @@ fn every_problem_is_told_before_the_first_record() {
     let many = refused(&format!("Order ID,amount{}", ",q".repeat(30)));
     assert!(many.ends_with("; and 20 more"), "{many}");
     assert_eq!(refused(""), "empty");
+    let long = "x".repeat(500_000);
+    assert_eq!(
+        refused(&format!("Order ID,amount,{long}")),
+        format!(
+            "column 3, \"{}\"…, is no field of the schema",
+            "x".repeat(100)
+        )
+    );
 }
 
 #[test]
