@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::app::version_source;
 use crate::config::schemas::follow;
-use crate::config::{Config, Stream};
-use crate::error::Result;
+use crate::config::{Compatibility, Config, Origin, Stream};
+use crate::error::{Error, Result};
 use crate::lake::delta::DeltaTable;
 use crate::pipeline::plan::table_spec;
 use crate::schema::versions::Found;
@@ -22,7 +22,7 @@ use crate::what_if::registry;
 pub struct Registration {
     /// True if the version would be taken up.
     pub accepted: bool,
-    /// The configured level.
+    /// The level: the registry's for a subject of it, else the configured one.
     pub level: &'static str,
     /// Why it is refused, each with its path and rule.
     pub reasons: Vec<String>,
@@ -79,6 +79,7 @@ pub async fn look(
 ) -> Result<Candidate> {
     let subject = &stream.schema.subject;
     let mut known = versions(config, stream).await?;
+    let level = level(config, stream).await?;
     let next = known.iter().map(|f| f.version).max().unwrap_or(0) + 1;
     known.retain(|f| f.version <= stream.schema.version);
     let parsed = parse::parse(subject, next, text, stream.nanos_as_long);
@@ -86,7 +87,7 @@ pub async fn look(
     let new = match &parsed {
         Ok(schema) => {
             known.push(found(schema));
-            let following = follow(&stream.schema, known, config.schemas.compatibility);
+            let following = follow(&stream.schema, known, level);
             reasons.extend(following.refused.into_iter().flat_map(|r| r.reasons));
             stream
                 .at_version(schema)
@@ -121,13 +122,27 @@ pub async fn look(
     Ok(Candidate {
         registration: Registration {
             accepted: reasons.is_empty(),
-            level: config.schemas.compatibility.as_str(),
+            level: level.as_str(),
             reasons,
             table,
             columns,
         },
         name: format!("{subject}/{next}"),
         stream: new,
+    })
+}
+
+/// What the new version would be held to: for a subject of the registry that is the registry's to say.
+async fn level(config: &Config, stream: &Stream) -> Result<Compatibility> {
+    let (Origin::Registry { subject, .. }, Some(registry)) = (&stream.origin, registry(config)?)
+    else {
+        return Ok(config.schemas.compatibility);
+    };
+    let word = registry.level(Some(subject)).await?;
+    Compatibility::named(&word).ok_or_else(|| {
+        Error::refused(format!(
+            "the registry holds {subject} to {word}, a level that weir does not know"
+        ))
     })
 }
 
