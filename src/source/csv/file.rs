@@ -55,12 +55,18 @@ impl Default for Sizes {
 pub struct Head {
     /// The encoding's name, the byte order of UTF-16 included.
     pub encoding: String,
+    /// True if the file begins with a byte order mark.
+    pub has_mark: bool,
     /// True if `line_end = "auto"` found CR alone.
     pub is_cr: bool,
+    /// What ends its first line; where that has no end, what could.
+    pub line_end: String,
     /// True for a `failed.csv`: the first columns are [`RETURNED`].
     pub is_returned: bool,
     /// The names of the columns, as they stand in the header or in the dialect.
     pub columns: Vec<String>,
+    /// The header's bytes as sent, without its line end; empty where there is none.
+    pub header: Vec<u8>,
 }
 
 /// A file that is being read.
@@ -92,6 +98,7 @@ impl CsvFile {
         let mut file = Self::new(text, Rules::new(dialect, is_cr), sizes);
         file.head.is_cr = is_cr;
         file.head.is_returned = file.is_returned(dialect)?;
+        file.head.line_end = file.scanner.rules.ends.first(&file.text.text).to_owned();
         if file.head.is_returned {
             file.scanner.rules.max_record_bytes += RETURNED_BYTES;
         } else {
@@ -101,10 +108,8 @@ impl CsvFile {
         }
         match &dialect.columns {
             Some(columns) if !file.head.is_returned => file.head.columns = columns.clone(),
-            _ => match file.header(dialect)? {
-                Some(columns) => file.head.columns = columns,
-                None => return Ok(None),
-            },
+            _ if !file.header(dialect)? => return Ok(None),
+            _ => {}
         }
         file.scanner.has_one_column = file.head.columns.len() == 1;
         file.take();
@@ -151,9 +156,12 @@ impl CsvFile {
         };
         let head = Head {
             encoding: text.encoding.name().to_owned(),
+            has_mark: text.byte > 0,
             is_cr: false,
+            line_end: String::new(),
             is_returned: false,
             columns: Vec::new(),
+            header: Vec::new(),
         };
         Self {
             text,
@@ -354,14 +362,14 @@ impl CsvFile {
         String::from_utf8(name).ok()
     }
 
-    /// The names in the header; `None` if there is none.
-    fn header(&mut self, dialect: &Dialect) -> Read<Option<Vec<String>>> {
+    /// Reads the header; false if there is none.
+    fn header(&mut self, dialect: &Dialect) -> Read<bool> {
         loop {
-            let line = self.line;
+            let (at, line) = (self.at, self.line);
             let no_header =
                 |rule: &str| Trouble::File(format!("the header on line {line} is no CSV: {rule}"));
             match self.next()? {
-                Next::End => return Ok(None),
+                Next::End => return Ok(false),
                 Next::Passed { .. } | Next::More => {}
                 Next::Long { .. } => {
                     return Err(no_header("the line is longer than max_record_bytes"));
@@ -370,16 +378,18 @@ impl CsvFile {
                 Next::Record { .. } if self.cells.len() == MOST_CELLS => {
                     return Err(no_header("it has 65,536 columns or more"));
                 }
-                Next::Record { .. } => {
+                Next::Record { line: end, .. } => {
                     let names = self.cells.iter().map(|cell| self.name(cell, dialect));
                     let names: Option<Vec<String>> = names.collect();
                     self.cells.clear();
-                    return names.map(Some).ok_or_else(|| {
+                    self.head.columns = names.ok_or_else(|| {
                         Trouble::File(format!(
                             "the header on line {line} is no text in {}",
                             self.head.encoding
                         ))
-                    });
+                    })?;
+                    self.head.header = self.text.sent(at, end.content).to_vec();
+                    return Ok(true);
                 }
             }
         }

@@ -57,6 +57,20 @@ impl Ends {
         }
     }
 
+    /// What ends the first line of `text`; without one, what could.
+    pub(super) fn first<'a>(&'a self, text: &'a [u8]) -> &'a str {
+        let end = self
+            .find(text, 0, 0)
+            .map(|line| &text[line.content..line.next]);
+        let end = end.unwrap_or(match self {
+            Ends::Any | Ends::Lf => b"\n",
+            Ends::Crlf => b"\r\n",
+            Ends::Cr => b"\r",
+            Ends::Text(finder) => finder.needle(),
+        });
+        std::str::from_utf8(end).unwrap_or("\n")
+    }
+
     /// The end of the line that begins at `from`, if it is in `text`, and not before `searched`.
     pub(super) fn find(&self, text: &[u8], from: usize, searched: usize) -> Option<Line> {
         let back = |by: usize| searched.saturating_sub(by).max(from);

@@ -110,3 +110,45 @@ fn the_source_s_own_error_is_no_fault_of_the_file() {
         }
     }
 }
+
+#[test]
+fn what_writing_rows_back_needs_is_told() {
+    let head = |bytes: &[u8], change: fn(&mut DialectKeys)| {
+        let dialect = dialect(change);
+        let opened = CsvFile::open(pieces(bytes, 2), Packing::Plain, &dialect, SMALL);
+        let head = opened.unwrap().unwrap().head().clone();
+        let told = serde_json::to_string(&head).unwrap();
+        assert_eq!(serde_json::from_str::<Head>(&told).unwrap(), head);
+        (head.header, head.line_end, head.has_mark)
+    };
+    let usual = |_: &mut DialectKeys| ();
+    let text = |text: &str| text.to_owned();
+    assert_eq!(
+        head(b"\n\"a\",b\r\n1,2\r\n", usual),
+        (b"\"a\",b".to_vec(), text("\n"), false)
+    );
+    assert_eq!(
+        head(b"\xEF\xBB\xBFa,b\r\n1,2\n", usual),
+        (b"a,b".to_vec(), text("\r\n"), true)
+    );
+    assert_eq!(
+        head(b"a,b\r1,2", usual),
+        (b"a,b".to_vec(), text("\r"), false)
+    );
+    assert_eq!(head(b"a,b", usual), (b"a,b".to_vec(), text("\n"), false));
+    assert_eq!(
+        head(b"a,b~", |k| k.line_end = "~".to_owned()),
+        (b"a,b".to_vec(), text("~"), false)
+    );
+    assert_eq!(
+        head(b"\xFE\xFF\0a\0\n", |k| k.encoding = "utf-16".to_owned()),
+        (b"\0a".to_vec(), text("\n"), true)
+    );
+    assert_eq!(
+        head(b"1,2\r\n", |k| {
+            k.header = false;
+            k.columns = vec!["a".to_owned(), "b".to_owned()];
+        }),
+        (Vec::new(), text("\r\n"), false)
+    );
+}
