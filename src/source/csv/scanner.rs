@@ -52,12 +52,11 @@ struct Fate {
     end: Option<(usize, Result<(), &'static str>)>,
 }
 
-/// Where a byte stands next.
+/// Where a byte stands next. It is asked for places that ascend.
 #[derive(Debug)]
 struct Seen {
     byte: u8,
-    from: usize,
-    /// The byte, or the end of what was searched; none is in `from..at`.
+    /// The byte, or the end of what was searched; none stands before it and behind the last place.
     at: usize,
 }
 
@@ -67,19 +66,13 @@ const TOO_FAR: &str =
 
 impl Seen {
     fn new(byte: u8) -> Self {
-        Self {
-            byte,
-            from: 0,
-            at: 0,
-        }
+        Self { byte, at: 0 }
     }
 
     /// True if the byte stands in `from..to`.
     #[inline]
     fn stands_in(&mut self, text: &[u8], from: usize, to: usize) -> bool {
-        if from < self.from || self.at < from {
-            (self.from, self.at) = (from, from);
-        }
+        self.at = self.at.max(from);
         if self.at < to && text[self.at] != self.byte {
             let found = memchr(self.byte, &text[self.at..]);
             self.at = found.map_or(text.len(), |found| self.at + found);
@@ -88,7 +81,6 @@ impl Seen {
     }
 
     fn forget(&mut self, bytes: usize) {
-        self.from = self.from.saturating_sub(bytes);
         self.at = self.at.saturating_sub(bytes);
     }
 }

@@ -1,9 +1,9 @@
 //! The CSV reader: a dialect and sizes by the first bytes, then a text.
 //!
 //! Of the flags 1 takes the rest as the file itself; else the rest are the choices by which a text is
-//! drawn. Cells, rejects, lines and numbers have to be those of the plain reader, whole and in pieces,
-//! and from the end of each slice on. In encodings beside UTF-8 the bytes of each record as sent have
-//! to mean its text.
+//! drawn, and 2 keeps LF in it where the dialect has another line end. Cells, rejects, lines and
+//! numbers have to be those of the plain reader, whole and in pieces, and from the end of each slice
+//! on. In encodings beside UTF-8 the bytes of each record as sent have to mean its text.
 
 use bytes::Bytes;
 use encoding_rs::{DecoderResult, Encoding, UTF_8};
@@ -73,8 +73,15 @@ pub fn run(input: &[u8]) -> Outcome {
         return Outcome::Idle;
     };
     let encoding = encoding_of(&keys);
+    let end = match keys.line_end.as_str() {
+        "crlf" => "\r\n",
+        "cr" => "\r",
+        "~" | "~\n" | "aa" => keys.line_end.as_str(),
+        _ => "\n",
+    };
+    let end = if flags & 2 == 0 { end } else { "\n" };
     let mut file = match flags & 1 {
-        0 => drawn(rest, encoding),
+        0 => drawn(rest, encoding, end),
         _ => rest.to_vec(),
     };
     file.truncate(MOST_TEXT);
@@ -168,14 +175,14 @@ fn rules(keys: &DialectKeys, dialect: &Dialect) -> Rules {
 }
 
 /// A text by choices, as a file in `encoding`, changed here and there.
-fn drawn(choices: &[u8], encoding: &'static Encoding) -> Vec<u8> {
+fn drawn(choices: &[u8], encoding: &'static Encoding, end: &str) -> Vec<u8> {
     let mut choices = Choices::of(choices);
     let mut text = String::new();
     let is_changed = choices.chance(64);
     while !choices.is_spent() && text.len() < MOST_TEXT && !(is_changed && choices.chance(4)) {
         text.push_str(TOKENS[choices.below(TOKENS.len())]);
     }
-    let mut file = encoded(&text, encoding);
+    let mut file = encoded(&text.replace('\n', end), encoding);
     if is_changed {
         edit(&mut file, &mut choices);
     }

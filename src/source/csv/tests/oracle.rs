@@ -96,6 +96,17 @@ fn keys() -> impl Strategy<Value = DialectKeys> {
     })
 }
 
+/// Each LF as the line end of the dialect.
+fn with_ends(text: &[u8], dialect: &Dialect) -> Vec<u8> {
+    let end: &[u8] = match &dialect.line_end {
+        LineEnd::Auto | LineEnd::Lf => b"\n",
+        LineEnd::Crlf => b"\r\n",
+        LineEnd::Cr => b"\r",
+        LineEnd::Text(text) => text.as_bytes(),
+    };
+    text.split(|b| *b == b'\n').collect::<Vec<_>>().join(end)
+}
+
 fn sizes() -> impl Strategy<Value = Sizes> {
     (1..20_usize, 1..40_usize, 1..5_usize).prop_map(|(fill, slice_bytes, slice_records)| Sizes {
         fill,
@@ -160,10 +171,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 6000, max_global_rejects: 100_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn drawn_texts(text in text(), keys in keys(), sizes in sizes(), piece in 1..20_usize) {
+    fn drawn_texts(
+        text in text(), keys in keys(), own_ends in any::<bool>(), sizes in sizes(),
+        piece in 1..20_usize,
+    ) {
         let dialect = Dialect::new(&keys);
         prop_assume!(dialect.is_ok());
-        check(&text, &dialect.unwrap(), sizes, piece)?;
+        let dialect = dialect.unwrap();
+        let text = if own_ends { with_ends(&text, &dialect) } else { text };
+        check(&text, &dialect, sizes, piece)?;
     }
 }
 
