@@ -9,6 +9,7 @@ pub mod columns;
 pub mod delta;
 pub mod failure;
 pub mod follow;
+pub mod jobs;
 pub mod layout;
 pub mod ledger;
 pub mod protocol;
