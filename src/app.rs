@@ -75,10 +75,10 @@ impl App {
     /// # Errors
     /// Settings that are refused.
     pub async fn start(config: &Config, parts: Parts) -> Result<App> {
-        let kafka = config
-            .kafka
-            .clone()
-            .ok_or_else(|| Error::config("no stream has topics: there is nothing to run"))?;
+        let streams = with_topics(config);
+        let kafka = config.kafka.clone().filter(|_| !streams.is_empty());
+        let kafka =
+            kafka.ok_or_else(|| Error::config("no stream has topics: there is nothing to run"))?;
         let watch = Watch::new("lake", parts.metrics.clone(), parts.clock.clone());
         parts.status.watch_lake(watch.clone());
         let store =
@@ -96,10 +96,10 @@ impl App {
         let kafka_share = budget.charge(Stage::Kafka, share);
         spawn_gauges(budget.clone(), &parts);
         let (mut flows, mut landings) = (Vec::new(), Vec::new());
-        for (at, stream) in config.streams.iter().enumerate() {
+        for (at, stream) in streams.iter().enumerate() {
             let clock = parts.clock.clone();
             let writers = writer_source(&config.schemas, registry.as_ref(), stream, clock)?;
-            let plan = StreamPlan::new(stream.clone(), config.max_raw, writers);
+            let plan = StreamPlan::new(Arc::clone(stream), config.max_raw, writers);
             let (flow, batches) = Flow::new(at, Arc::new(plan));
             flows.push(Arc::new(flow));
             landings.push(batches);
@@ -109,7 +109,7 @@ impl App {
             KafkaSettings {
                 kafka,
                 subscribe: subscriptions(config),
-                feeds: config.streams.len(),
+                feeds: streams.len(),
                 queue_bytes: share,
                 instance: config.instance.clone(),
                 revoke_deadline: REVOKE_DEADLINE.min(config.shutdown_grace),
@@ -117,7 +117,7 @@ impl App {
             parts.clock.clone(),
         )?;
         threads.push(consumer);
-        let mut streams = Vec::with_capacity(flows.len());
+        let mut handles = Vec::with_capacity(flows.len());
         for (flow, batches) in flows.into_iter().zip(landings) {
             let wiring = Wiring {
                 store: store.clone(),
@@ -126,16 +126,16 @@ impl App {
                 parts: parts.clone(),
                 settled: Arc::default(),
                 topics: Arc::new(Topics::of(&flow.stream)?),
-                lanes: lanes_of(&lanes, flow.index, config.streams.len()),
+                lanes: lanes_of(&lanes, flow.index, streams.len()),
                 source: version_source(&config.schemas, registry.as_ref(), &flow.stream)?,
                 schemas: config.schemas.clone(),
                 revoke_deadline: REVOKE_DEADLINE.min(config.shutdown_grace),
                 flow,
             };
-            streams.push(wiring.spawn(batches));
+            handles.push(wiring.spawn(batches));
         }
         let assignment = Assignment {
-            streams,
+            streams: handles,
             control,
             metrics: parts.metrics,
             status: parts.status,
@@ -394,6 +394,15 @@ pub fn writer_source(
             WriterSource::Fingerprints(Fingerprints::new(home, subject.clone(), clock)?)
         }
     })
+}
+
+/// The streams that the daemon feeds.
+fn with_topics(config: &Config) -> Vec<&Arc<Stream>> {
+    let (fed, others): (Vec<_>, Vec<_>) = config.streams.iter().partition(|s| s.topics.is_some());
+    for stream in others {
+        tracing::warn!(stream = %stream.name, "the stream has no topics: it takes what `weir load` brings");
+    }
+    fed
 }
 
 fn subscriptions(config: &Config) -> Vec<String> {

@@ -7,6 +7,7 @@
 mod check;
 mod completions;
 mod demo;
+mod load;
 mod logs;
 mod output;
 mod positions;
@@ -77,6 +78,8 @@ enum Command {
     Check(check::Arguments),
     /// Proves from the lake that every position is accounted for once
     Verify(verify::Arguments),
+    /// Loads CSV files into a stream, each as one job: whole or not at all
+    Load(load::Arguments),
     /// What was rejected, by reason, and the records themselves
     Rejects(rejects::Arguments),
     /// Where each partition stands, and the way out of stopped
@@ -155,6 +158,7 @@ pub fn run(command_line: CommandLine, environment: BTreeMap<String, String>) -> 
         Command::Demo(arguments) => demo::run(&context, &arguments),
         Command::Check(arguments) => check::run(&context, &arguments),
         Command::Verify(arguments) => verify::run(&context, &arguments),
+        Command::Load(arguments) => load::run(&context, &arguments),
         Command::Rejects(arguments) => rejects::run(&context, &arguments),
         Command::Positions(arguments) => positions::run(&context, &arguments),
         Command::Schema(arguments) => schema::run(&context, &arguments),

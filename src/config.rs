@@ -5,6 +5,7 @@
 //! and key.
 //! Does not own: the environment, which arrives as an argument.
 
+mod bulk;
 pub mod dialect;
 mod document;
 mod fields;
@@ -28,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::dialect::Dialect;
 use crate::schema::Schema;
 use crate::schema::writer::WriterSchema;
 
@@ -225,8 +227,10 @@ pub struct Stream {
     pub partition_by: Vec<PartitionBy>,
     /// What becomes of unknown fields.
     pub unknown_fields: UnknownFields,
-    /// Kafka's inlet.
+    /// Kafka's inlet; one of the two is there.
     pub topics: Option<Topics>,
+    /// The inlet of files.
+    pub bulk: Option<Bulk>,
     /// When batches are cut.
     pub flush: Flush,
 }
@@ -278,6 +282,30 @@ pub struct Topics {
     pub max_message_bytes: u64,
     /// Longer envelopes are one reject.
     pub max_records_per_message: u64,
+}
+
+/// `[bulk]` of a stream.
+#[derive(Debug, Clone)]
+pub struct Bulk {
+    /// What the same content under another name becomes.
+    pub on_duplicate: OnDuplicate,
+    /// A job with a larger share of rejects fails.
+    pub max_reject_ratio: f64,
+    /// A job with more rejects fails.
+    pub max_rejects: u64,
+    /// True if cells of `failed.csv` that begin a formula are marked as text.
+    pub escape_formulas: bool,
+    /// How the files are written.
+    pub dialect: Arc<Dialect>,
+}
+
+/// `on_duplicate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDuplicate {
+    /// It is loaded, and flagged.
+    Load,
+    /// It is not loaded.
+    Skip,
 }
 
 /// `names` or `pattern`.

@@ -9,6 +9,7 @@ pub mod error;
 pub mod fail_point;
 pub mod http;
 pub mod lake;
+pub mod load;
 pub mod metrics;
 pub mod model;
 pub mod pipeline;

@@ -6,11 +6,13 @@
 pub mod assignment;
 pub mod batch;
 pub mod budget;
+pub mod bulk;
 pub mod commit;
 pub mod decode;
 pub mod evolution;
 pub mod file;
 pub mod flow;
+pub mod in_force;
 pub mod landing;
 pub mod lane;
 mod open_files;

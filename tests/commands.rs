@@ -8,6 +8,8 @@ mod lake;
 
 #[path = "commands/house.rs"]
 mod house;
+#[path = "commands/load.rs"]
+mod load;
 #[path = "commands/rejects.rs"]
 mod rejects;
 #[path = "commands/verify.rs"]

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["source", "store", "lake", "decode"],
     &["pipeline"],
     &["http", "app", "demo", "verify"],
-    &["positions", "what_if"],
+    &["positions", "what_if", "load"],
     &["cli"],
 ];
 

@@ -25,6 +25,8 @@ pub(crate) enum Value {
     },
     /// An integer.
     Integer(i64),
+    /// A number with a point or an exponent.
+    Float(f64),
     /// A boolean.
     Boolean(bool),
     /// A date or time, as written.
@@ -43,6 +45,7 @@ impl Value {
         match self {
             Value::Text { .. } => "string",
             Value::Integer(_) => "integer",
+            Value::Float(_) => "float",
             Value::Boolean(_) => "boolean",
             Value::Datetime(_) => "datetime",
             Value::List(_) => "array",
@@ -156,7 +159,10 @@ impl Reader<'_> {
                     }
                 }
             }
-            DeValue::Float(_) => Value::Other("float"),
+            DeValue::Float(float) => match float.as_str().replace('_', "").parse() {
+                Ok(float) => Value::Float(float),
+                Err(_) => Value::Other("float"),
+            },
             DeValue::Boolean(boolean) => Value::Boolean(*boolean),
             DeValue::Datetime(datetime) => Value::Datetime(datetime.to_string()),
             DeValue::Array(items) => Value::List(

@@ -41,6 +41,26 @@ pub const WEIR: &[&str] = &[
 
 /// Keys of `streams/<name>.toml`. `*` stands for free names.
 pub const STREAM: &[&str] = &[
+    "bulk.dialect.columns",
+    "bulk.dialect.comment",
+    "bulk.dialect.date_format",
+    "bulk.dialect.decimal",
+    "bulk.dialect.delimiter",
+    "bulk.dialect.encoding",
+    "bulk.dialect.escape",
+    "bulk.dialect.header",
+    "bulk.dialect.line_end",
+    "bulk.dialect.max_record_bytes",
+    "bulk.dialect.null",
+    "bulk.dialect.quote",
+    "bulk.dialect.quotes",
+    "bulk.dialect.skip_lines",
+    "bulk.dialect.timestamp_format",
+    "bulk.dialect.trim",
+    "bulk.escape_formulas",
+    "bulk.max_reject_ratio",
+    "bulk.max_rejects",
+    "bulk.on_duplicate",
     "category",
     "event_time",
     "flush.max_age",
@@ -69,8 +89,8 @@ pub const STREAM: &[&str] = &[
     "unknown_fields",
 ];
 
-/// Keys that belong to a part that this version does not have, and what to do instead.
-const UNSUPPORTED: &[&str] = &["bulk"];
+/// Keys that belong to a part that this version does not have.
+const UNSUPPORTED: &[&str] = &["bulk.after", "bulk.prefix"];
 
 /// Reports every key below `entries` that `known` does not list.
 pub(crate) fn check(entries: &[Entry], known: &[&str], findings: &Findings) {

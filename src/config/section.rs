@@ -216,6 +216,37 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A whole number, zero too.
+    pub(crate) fn number(&self, key: &str, default: u64) -> u64 {
+        match self.entry(key).map(|e| &e.node.value) {
+            Some(Value::Integer(0)) => 0,
+            _ => self.count(key, default),
+        }
+    }
+
+    /// A share from 0 to 1.
+    pub(crate) fn ratio(&self, key: &str, default: f64) -> f64 {
+        let Some(entry) = self.entry(key) else {
+            return default;
+        };
+        let number = match &entry.node.value {
+            Value::Float(number) => Some(*number),
+            Value::Integer(number) => Some(*number as f64),
+            Value::Text {
+                text,
+                outside: true,
+            } => text.parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(number) if (0.0..=1.0).contains(&number) => number,
+            _ => {
+                self.problem_at(&entry.node.at, key, "must be a number from 0 to 1");
+                default
+            }
+        }
+    }
+
     /// A whole number above zero.
     pub(crate) fn count(&self, key: &str, default: u64) -> u64 {
         let Some(entry) = self.entry(key) else {

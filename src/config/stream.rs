@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use crate::config::bulk;
 use crate::config::fields;
 use crate::config::file::{Settings, flush};
 use crate::config::fit;
@@ -100,6 +101,10 @@ pub(crate) fn stream(
         ],
     );
     let topics = topics(root, settings, reader);
+    let bulk = root
+        .has("bulk")
+        .then(|| bulk::bulk(&root.section("bulk")))
+        .flatten();
     let flush = flush(&root.section("flush"), settings.flush);
     let fields = fields::read(root, schema.as_ref().map(|(_, schema)| schema));
     let (origin, schema) = schema?;
@@ -123,6 +128,7 @@ pub(crate) fn stream(
         partition_by: fields.partition_by,
         unknown_fields: unknown_fields.unwrap_or(UnknownFields::Reject),
         topics,
+        bulk,
         flush,
     })
 }
@@ -155,10 +161,12 @@ fn is_safe_name(name: &str) -> bool {
 
 fn topics(root: &Section<'_>, settings: &Settings, reader: &Reader<'_>) -> Option<Topics> {
     if !root.has("topics") {
-        root.problem(
-            "topics",
-            "is required: a stream without an inlet lands nothing",
-        );
+        if !root.has("bulk") {
+            root.problem(
+                "topics",
+                "is required, or [bulk]: a stream without an inlet lands nothing",
+            );
+        }
         return None;
     }
     let section = root.section("topics");

@@ -366,6 +366,7 @@ impl OpenBatch {
                 key,
                 timestamp_ms,
                 writer_schema: writer_schema.as_deref(),
+                line: None,
                 offset,
                 index: reject.index,
             };

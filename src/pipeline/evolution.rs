@@ -24,14 +24,14 @@ use crate::config::schemas::{self, ANOTHER_TEXT, Refused};
 use crate::config::{Compatibility, Stream};
 use crate::error::{Error, Result};
 use crate::lake::LakeTable;
-use crate::lake::protocol::schema_in_force;
 use crate::metrics::Metrics;
 use crate::pipeline::commit::Committer;
 use crate::pipeline::flow::Flow;
+use crate::pipeline::in_force;
 use crate::pipeline::plan::StreamPlan;
 use crate::pipeline::status::{SchemaStatus, StatusBoard};
+use crate::schema::Schema;
 use crate::schema::versions::VersionSource;
-use crate::schema::{Schema, parse};
 
 /// First and longest wait before what failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
@@ -177,41 +177,16 @@ impl Evolution {
         *is_away = error.is_some();
     }
 
-    /// The plan to begin with: of the table's version, else of the configured one.
+    /// The plan to begin with.
     async fn first(&self) -> Result<Arc<StreamPlan>> {
         let EvolutionParts { flow, table, .. } = &self.parts;
-        let view = table.view().await?;
-        if let Some(version) = schema_in_force(&view) {
-            return self.of_table(version).await;
-        }
-        let plan = self.plan_of(&flow.stream);
-        admitted(table.admit(&plan.table.schema).await?)?;
-        Ok(plan)
+        in_force::plan(&**table, &self.plan_of(&flow.stream)).await
     }
 
     /// The plan of a version that the table knows.
     async fn of_table(&self, version: u32) -> Result<Arc<StreamPlan>> {
         let EvolutionParts { flow, table, .. } = &self.parts;
-        let stream = &flow.stream;
-        let refused = |why: &str| {
-            Error::refused(format!(
-                "the table is at schema version {version}, and this stream cannot be: {why}"
-            ))
-        };
-        let schema = match table.schema_text(version).await? {
-            Some(text) => {
-                parse::parse(&stream.schema.subject, version, &text, stream.nanos_as_long)
-                    .map_err(|faults| refused(&faults.join("; ")))?
-            }
-            None if stream.schema.version == version => Schema::clone(&stream.schema),
-            None => return Err(refused("the table does not hold its text")),
-        };
-        let stream = stream
-            .at_version(&schema)
-            .map_err(|faults| refused(&faults.join("; ")))?;
-        let plan = self.plan_of(&Arc::new(stream));
-        admitted(table.admit(&plan.table.schema).await?)?;
-        Ok(plan)
+        in_force::plan_of_table(&**table, &self.plan_of(&flow.stream), version).await
     }
 
     /// Looks once, and takes up what may be.
@@ -299,9 +274,7 @@ impl Evolution {
     }
 
     fn plan_of(&self, stream: &Arc<Stream>) -> Arc<StreamPlan> {
-        let before = self.parts.flow.plan();
-        let source = before.writers.source().clone();
-        Arc::new(StreamPlan::new(stream.clone(), before.max_raw, source))
+        self.parts.flow.plan().at(stream.clone())
     }
 
     fn take_up(&self, plan: Arc<StreamPlan>) {
@@ -403,16 +376,6 @@ impl Evolution {
         if !told.is_empty() {
             status.set_held(stream, None);
         }
-    }
-}
-
-fn admitted(refusals: Vec<String>) -> Result<()> {
-    match refusals.is_empty() {
-        true => Ok(()),
-        false => Err(Error::refused(format!(
-            "the table has another schema than this configuration: {}; give the stream another name, or move the table away",
-            refusals.join("; ")
-        ))),
     }
 }
 

@@ -61,6 +61,12 @@ impl StreamPlan {
         }
     }
 
+    /// The same for the stream at another version of its schema.
+    pub fn at(&self, stream: Arc<Stream>) -> Arc<Self> {
+        let source = self.writers.source().clone();
+        Arc::new(Self::new(stream, self.max_raw, source))
+    }
+
     /// The schema that records are held against.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.stream.schema

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Int64Array, StringArray, StringBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BinaryBuilder, Int64Builder, StringArray, StringBuilder, TimestampMicrosecondBuilder,
 };
 
 use crate::clock::Micros;
@@ -26,6 +26,7 @@ pub struct Rejects {
     key: BinaryBuilder,
     source_time: TimestampMicrosecondBuilder,
     writer_schema: StringBuilder,
+    line: Int64Builder,
     provenance: Provenance,
     schema: String,
     max_raw: usize,
@@ -43,7 +44,9 @@ pub struct Rejected<'a> {
     pub timestamp_ms: i64,
     /// What it was written with, where the message tells.
     pub writer_schema: Option<&'a str>,
-    /// The message's offset.
+    /// The physical line on which it begins, where it is of a file.
+    pub line: Option<i64>,
+    /// The message's offset, or the record's number.
     pub offset: i64,
     /// The record's place in the message.
     pub index: u32,
@@ -60,6 +63,7 @@ impl Rejects {
             key: BinaryBuilder::new(),
             source_time: TimestampMicrosecondBuilder::new(),
             writer_schema: StringBuilder::new(),
+            line: Int64Builder::new(),
             provenance: Provenance::default(),
             schema,
             max_raw: usize::try_from(max_raw).unwrap_or(usize::MAX),
@@ -85,6 +89,7 @@ impl Rejects {
         self.source_time
             .append_option((record.timestamp_ms >= 0).then(|| record.timestamp_ms * 1000));
         self.writer_schema.append_option(record.writer_schema);
+        self.line.append_option(record.line);
         self.bytes += kept.len() + record.key.map_or(0, <[u8]>::len) + 128;
     }
 
@@ -110,7 +115,7 @@ impl Rejects {
             Arc::new(self.raw.finish()),
             Arc::new(self.key.finish()),
             Arc::new(self.source_time.finish().with_timezone("UTC")),
-            Arc::new(Int64Array::new_null(rows)),
+            Arc::new(self.line.finish()),
             Arc::new(schema),
             Arc::new(self.writer_schema.finish()),
         ];

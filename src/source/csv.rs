@@ -15,6 +15,7 @@
 //! | a comment, a blank line | is no record; where there is one column a blank line is a null |
 
 pub mod chunks;
+pub mod encode;
 mod file;
 mod lines;
 mod rules;

@@ -34,6 +34,7 @@ fn stream() -> Stream {
         ],
         unknown_fields: UnknownFields::Reject,
         topics: None,
+        bulk: None,
         flush: Flush {
             max_age: Duration::from_secs(1),
             max_rows: 1,

@@ -26,6 +26,7 @@ pub(in crate::pipeline) fn plan(version: u32) -> Arc<StreamPlan> {
         partition_by: Vec::new(),
         unknown_fields: UnknownFields::Reject,
         topics: None,
+        bulk: None,
         flush: Flush {
             max_age: Duration::from_secs(1),
             max_rows: 1,

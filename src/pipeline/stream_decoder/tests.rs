@@ -53,6 +53,7 @@ fn stream(format: PayloadFormat, framing: Framing, unknown_fields: UnknownFields
             max_message_bytes: 100,
             max_records_per_message: 100,
         }),
+        bulk: None,
         flush: Flush {
             max_age: Duration::from_secs(1),
             max_rows: 1,

@@ -1,0 +1,191 @@
+//! `failed.csv` and `failed.txt`: the rows that did not land, to be mended and dropped again.
+//!
+//! Owns: their form. The sender's own bytes of a row stay as they were sent, in its own dialect and
+//! encoding; four columns stand in front. What is no CSV goes to the text.
+
+use std::borrow::Cow;
+
+use crate::config::dialect::{Dialect, LineEnd};
+use crate::model::reject::{Fault, RejectCode};
+use crate::source::csv::encode::Encoder;
+use crate::source::csv::slice::{Cell, Slice};
+use crate::source::csv::{Head, RETURNED};
+
+/// Writes the rows of one file.
+#[derive(Debug)]
+pub struct FailedWriter {
+    dialect: std::sync::Arc<Dialect>,
+    encoder: Encoder,
+    line_end: String,
+    escape_formulas: bool,
+    /// Cells in front of a row that are ours already.
+    ours: usize,
+    columns: Vec<String>,
+    has_begun: bool,
+}
+
+/// A rejected row.
+#[derive(Debug, Clone, Copy)]
+pub struct FailedRow<'a> {
+    /// The physical line on which it begins, from 1.
+    pub line: u64,
+    /// What is wrong.
+    pub fault: &'a Fault,
+    /// Its bytes as sent, without the line's end.
+    pub raw: &'a [u8],
+    /// Its slice, and its place there.
+    pub slice: &'a Slice,
+    /// See `slice`.
+    pub index: usize,
+}
+
+impl FailedWriter {
+    /// A writer for a file with this head.
+    pub fn new(dialect: &std::sync::Arc<Dialect>, head: &Head, escape_formulas: bool) -> Self {
+        let ours = if head.is_returned { RETURNED.len() } else { 0 };
+        Self {
+            dialect: dialect.clone(),
+            encoder: Encoder::of(head),
+            line_end: match &dialect.line_end {
+                LineEnd::Auto if head.is_cr => "\r".to_owned(),
+                LineEnd::Auto | LineEnd::Lf => "\n".to_owned(),
+                LineEnd::Crlf => "\r\n".to_owned(),
+                LineEnd::Cr => "\r".to_owned(),
+                LineEnd::Text(text) => text.clone(),
+            },
+            escape_formulas,
+            ours,
+            columns: head.columns.get(ours..).unwrap_or_default().to_vec(),
+            has_begun: false,
+        }
+    }
+
+    /// Appends a row of `failed.csv`, and in front of the first one the header.
+    pub fn row(&mut self, row: FailedRow<'_>, out: &mut Vec<u8>) {
+        if !self.has_begun {
+            self.has_begun = true;
+            self.header(out);
+        }
+        let line = row.line.to_string();
+        let field = row.fault.field.as_deref().unwrap_or_default();
+        let ours = [&*line, field, row.fault.code.as_str(), &row.fault.message];
+        for text in ours {
+            self.put(&self.quoted(text), out);
+            self.put(&self.dialect.delimiter, out);
+        }
+        self.own_cells(row, out);
+        self.put(&self.line_end, out);
+    }
+
+    /// Appends a line of `failed.txt`: line, message and the bytes, tab between.
+    pub fn text(&self, row: FailedRow<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(row.line.to_string().as_bytes());
+        out.push(b'\t');
+        out.extend_from_slice(row.fault.message.as_bytes());
+        out.push(b'\t');
+        out.extend_from_slice(row.raw);
+        out.push(b'\n');
+    }
+
+    fn header(&self, out: &mut Vec<u8>) {
+        if self.encoder.needs_mark() {
+            self.put("\u{feff}", out);
+        }
+        let columns = self.columns.iter().map(String::as_str);
+        for (at, name) in RETURNED.into_iter().chain(columns).enumerate() {
+            if at > 0 {
+                self.put(&self.dialect.delimiter, out);
+            }
+            self.put(&self.quoted(name), out);
+        }
+        self.put(&self.line_end, out);
+    }
+
+    /// The sender's own cells of a row.
+    fn own_cells(&self, row: FailedRow<'_>, out: &mut Vec<u8>) {
+        let cells = row.slice.cells(row.index);
+        let begins = |cell: &Cell| cell.range().start - usize::from(cell.quoted);
+        let own = cells.get(self.ours..).unwrap_or_default();
+        let marks = self.escape_formulas && own.iter().any(|c| is_formula(row.slice, c));
+        if self.ours == 0 && !marks {
+            out.extend_from_slice(row.raw);
+            return;
+        }
+        let text = row.slice.text();
+        let end = row.slice.records()[row.index].range().end;
+        let mut at = own.first().map_or(end, begins);
+        for cell in own.iter().filter(|c| marks && is_formula(row.slice, c)) {
+            self.put_bytes(&text[at..cell.range().start], out);
+            self.put("'", out);
+            at = cell.range().start;
+        }
+        self.put_bytes(&text[at..end], out);
+    }
+
+    /// A text of ours as a cell.
+    fn quoted<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Dialect {
+            delimiter,
+            quote,
+            escape,
+            ..
+        } = &*self.dialect;
+        let needs = |mark: char| text.contains(mark);
+        let is_plain = !text.contains(delimiter.as_str())
+            && !text.contains(self.line_end.as_str())
+            && !quote.is_some_and(|q| needs(char::from(q)))
+            && !needs('\n')
+            && !needs('\r')
+            && !text.is_empty();
+        let Some(quote) = quote.map(char::from) else {
+            // Nothing can be quoted: what would end the cell is left out.
+            let text = text.replace(delimiter.as_str(), " ");
+            return Cow::Owned(text.replace(['\n', '\r'], " "));
+        };
+        if is_plain || text.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let escape = escape.map_or(quote, char::from);
+        let mut cell = String::with_capacity(text.len() + 2);
+        cell.push(quote);
+        for mark in text.chars() {
+            if mark == quote || mark == escape {
+                cell.push(escape);
+            }
+            cell.push(mark);
+        }
+        cell.push(quote);
+        Cow::Owned(cell)
+    }
+
+    /// Text of the slice, which may hold bytes that are no text.
+    fn put_bytes(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.put(text, out),
+            Err(_) => out.extend_from_slice(bytes),
+        }
+    }
+
+    fn put(&self, text: &str, out: &mut Vec<u8>) {
+        self.encoder.put(text, out);
+    }
+}
+
+/// True for what belongs into the text: it has no cells that could be mended one by one.
+pub fn is_no_csv(code: RejectCode) -> bool {
+    matches!(code, RejectCode::CsvSyntax | RejectCode::TooLarge)
+}
+
+/// True for a cell that spreadsheets would run: it begins as a formula does, and is no number.
+fn is_formula(slice: &Slice, cell: &Cell) -> bool {
+    let bytes = &slice.text()[cell.range()];
+    let begins = matches!(
+        bytes.first(),
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')
+    );
+    let is_number = || std::str::from_utf8(bytes).is_ok_and(|text| text.parse::<f64>().is_ok());
+    begins && !is_number()
+}
+
+#[cfg(test)]
+mod tests;

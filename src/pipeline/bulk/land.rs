@@ -1,0 +1,110 @@
+//! A job that was read, on its way into the table.
+//!
+//! Owns: the commit's record, and what a drop that is in the ledger already becomes. Does not own: the
+//! commit protocol (`commit`): a job has no position in the table, and its batch, which is the same
+//! for everyone who works on it, stands for it.
+
+use crate::config::OnDuplicate;
+use crate::lake::jobs::LandedJobs;
+use crate::lake::{DataFile, ReadyBatch};
+use crate::model::job::{Identity, JobCounts, JobId};
+use crate::model::ledger::{
+    CommitRecord, Cut, JobRecord, RECORD_VERSION, RangeRecord, RejectsFile, Role,
+};
+use crate::model::position::{SourceId, SourcePartition};
+use crate::pipeline::plan::StreamPlan;
+
+/// A file that was read and is to land.
+#[derive(Debug)]
+pub struct ReadJob<'a> {
+    /// The job.
+    pub job: &'a JobId,
+    /// Its key.
+    pub key: &'a str,
+    /// What tells its content from another.
+    pub identity: &'a Identity,
+    /// Content hash.
+    pub sha256: String,
+    /// Records that were read.
+    pub records: u64,
+    /// What became of them.
+    pub counts: JobCounts,
+}
+
+/// What a drop is beside those that landed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// None of them has its content.
+    New,
+    /// It is loaded, though this one has its content under another name.
+    Flagged(String),
+    /// It is not loaded, for this reason.
+    Before(String),
+}
+
+/// Holds a drop's content against the jobs that landed.
+pub fn seen(landed: &LandedJobs, key: &str, sha256: &str, policy: OnDuplicate) -> Seen {
+    if let Some(before) = landed.same_drop(key, sha256) {
+        return Seen::Before(format!(
+            "the same content landed under this name as job {}",
+            before.job.id
+        ));
+    }
+    match (landed.same_content(sha256), policy) {
+        (None, _) => Seen::New,
+        (Some(before), OnDuplicate::Load) => Seen::Flagged(format!(
+            "loaded, though {} has the same content (job {})",
+            before.job.key, before.job.id
+        )),
+        (Some(before), OnDuplicate::Skip) => Seen::Before(format!(
+            "{} has the same content and landed as job {}; `bulk.on_duplicate` is skip",
+            before.job.key, before.job.id
+        )),
+    }
+}
+
+/// The batch that lands a job.
+pub fn batch(
+    plan: &StreamPlan,
+    instance: &str,
+    read: &ReadJob<'_>,
+    files: Vec<DataFile>,
+    rejects: Vec<RejectsFile>,
+) -> ReadyBatch {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let partition = SourcePartition {
+        source_id: SourceId::bulk(read.job.as_str()),
+        partition: 0,
+    };
+    let range = RangeRecord {
+        to: number(read.records),
+        read: number(read.records),
+        accepted: number(read.counts.accepted),
+        rejected: number(read.counts.rejected),
+        ..RangeRecord::starting_point(read.key, &partition, 0)
+    };
+    let record = CommitRecord {
+        version: RECORD_VERSION,
+        role: Role::Data,
+        batch: read.job.batch(),
+        instance: instance.to_owned(),
+        cut: Some(Cut::End),
+        schema: Some(plan.version()),
+        ranges: vec![range],
+        rejects,
+        job: Some(JobRecord {
+            id: read.job.as_str().to_owned(),
+            key: read.key.to_owned(),
+            identity: read.identity.as_str().to_owned(),
+            sha256: read.sha256.clone(),
+        }),
+        reason: None,
+    };
+    let has_rows = !files.is_empty();
+    let mut ready = ReadyBatch::new(record, files);
+    ready.commit.positions.clear();
+    if has_rows {
+        ready.commit.schema = Some(plan.table.schema.clone());
+    }
+    ready
+}
