@@ -14,6 +14,7 @@ mod fit;
 pub mod kafka_properties;
 pub mod keys;
 mod load;
+mod origin;
 mod overlap;
 mod payload;
 mod problem;

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use crate::config::file::Settings;
+use crate::config::origin::origin;
 use crate::config::registry::Reader;
 use crate::config::section::Section;
-use crate::config::stream::origin;
+
 use crate::config::{Framing, Origin, PayloadFormat, Writer};
 use crate::schema::folder;
 use crate::schema::registry::Wanted;

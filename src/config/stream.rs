@@ -11,6 +11,7 @@ use crate::config::bulk;
 use crate::config::fields;
 use crate::config::file::{Settings, flush};
 use crate::config::fit;
+use crate::config::origin::{SAFE_NAME, is_safe_name, origin};
 use crate::config::payload;
 use crate::config::registry::Reader;
 use crate::config::section::{Section, Text};
@@ -40,35 +41,6 @@ pub(crate) fn schema_request(root: &Section<'_>) -> Option<SchemaRequest> {
         origin: origin(&schema)?,
         nanos_as_long,
     })
-}
-
-/// Where a section says that a schema is; `None` if that was reported.
-pub(super) fn origin(schema: &Section<'_>) -> Option<Origin> {
-    let version = match schema.number_or_word("version", "latest") {
-        Some(Ok(number)) => match u32::try_from(number) {
-            Ok(number) => Some(number),
-            Err(_) => {
-                schema.problem("version", "is beyond the numbers of versions");
-                return None;
-            }
-        },
-        Some(Err(())) => None,
-        None if schema.has("version") => return None,
-        None => None,
-    };
-    if schema.has("registry") {
-        if schema.has("subject") {
-            schema.problem("subject", "must not stand beside `registry`");
-        }
-        let subject = schema.required_text("registry")?.text;
-        return Some(Origin::Registry { subject, version });
-    }
-    let subject = schema.required_text("subject")?.text;
-    if !is_safe_name(&subject) {
-        schema.problem("subject", SAFE_NAME);
-        return None;
-    }
-    Some(Origin::Folder { subject, version })
 }
 
 fn is_nanos_as_long(root: &Section<'_>) -> bool {
@@ -146,17 +118,6 @@ fn category(root: &Section<'_>) -> Option<Category> {
             ("other", Category::Other),
         ],
     )
-}
-
-const SAFE_NAME: &str = "must be 1 to 100 letters, digits, `_`, `-` or `.`, and begin with a letter or digit, since it becomes a folder's name";
-
-/// True if `name` is a folder's name on every store, and none that weir uses itself.
-fn is_safe_name(name: &str) -> bool {
-    let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let holds_well = name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-    begins_well && holds_well && name.len() <= 100
 }
 
 fn topics(root: &Section<'_>, settings: &Settings, reader: &Reader<'_>) -> Option<Topics> {

@@ -378,5 +378,11 @@ fn few<T: Eq + Hash>(values: impl ExactSizeIterator<Item = T>) -> bool {
     true
 }
 
+/// A record batch, or the internal error that columns and schema differ.
+pub(super) fn record_batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+    RecordBatch::try_new(schema.clone(), columns)
+        .map_err(|e| Error::internal("decoded columns do not fit their schema").because(e))
+}
+
 #[cfg(test)]
 mod tests;

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pipeline::decode::columns::Columns;
-use crate::pipeline::file::{EncodedFile, FileWriter};
+use crate::pipeline::file::{EncodedFile, FileWriter, record_batch};
 use crate::pipeline::partition_values::PartitionValues;
 use crate::pipeline::plan::StreamPlan;
 use crate::pipeline::provenance::Provenance;
@@ -161,10 +161,4 @@ fn write_to(
             .insert(FileWriter::new(schema.clone(), rows)?)
             .write(rows),
     }
-}
-
-/// A record batch, or the internal error that columns and schema differ.
-pub(super) fn record_batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-    RecordBatch::try_new(schema.clone(), columns)
-        .map_err(|e| Error::internal("decoded columns do not fit their schema").because(e))
 }

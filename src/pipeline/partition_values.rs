@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::config::{PartitionBy, Stream};
 use crate::error::{Error, Result};
-use crate::pipeline::open_files::record_batch;
+use crate::pipeline::file::record_batch;
 
 /// The values of one file: one for each partition column, `None` is null.
 pub type PartitionValues = Vec<Option<String>>;

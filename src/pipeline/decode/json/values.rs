@@ -13,7 +13,7 @@ use crate::pipeline::decode::scan::Number;
 use crate::pipeline::decode::text::{self, Parsed, Unit};
 
 /// The value as it lands: Delta's timestamps are in microseconds.
-#[inline]
+#[inline(always)]
 pub(in crate::pipeline::decode) fn landed(value: i64, kind: &Kind) -> i64 {
     match kind {
         Kind::Instant(Unit::Millis) | Kind::LocalTime(Unit::Millis) => value * 1000,
@@ -22,7 +22,7 @@ pub(in crate::pipeline::decode) fn landed(value: i64, kind: &Kind) -> i64 {
 }
 
 /// A text as a value of a kind that lands as text or bytes.
-#[inline]
+#[inline(always)]
 pub(in crate::pipeline::decode) fn text_value(
     kind: &Kind,
     text: &[u8],
@@ -74,7 +74,7 @@ pub(in crate::pipeline::decode) fn null(is_key: bool) -> Stop {
 }
 
 /// A number as a long.
-#[inline]
+#[inline(always)]
 pub(in crate::pipeline::decode) fn long(n: &Number<'_>) -> Result<i64, Stop> {
     if !n.is_integer {
         return Err(fault(
@@ -88,20 +88,20 @@ pub(in crate::pipeline::decode) fn long(n: &Number<'_>) -> Result<i64, Stop> {
 }
 
 /// A long as an int.
-#[inline]
+#[inline(always)]
 pub(in crate::pipeline::decode) fn int(n: i64) -> Result<i32, Stop> {
     i32::try_from(n).map_err(|_| fault(RejectCode::OutOfRange, "the integer is beyond an int"))
 }
 
 /// A number as a double.
-#[inline]
+#[inline(always)]
 pub(in crate::pipeline::decode) fn double(n: &Number<'_>) -> Result<f64, Stop> {
     n.as_f64()
         .map_or_else(|| ruled(text::double(n.text, n.is_integer)), Ok)
 }
 
 /// A number as a float.
-#[inline]
+#[inline(always)]
 pub(in crate::pipeline::decode) fn float(n: &Number<'_>) -> Result<f32, Stop> {
     n.as_f32()
         .map_or_else(|| ruled(text::float(n.text, n.is_integer)), Ok)
@@ -113,7 +113,7 @@ pub(in crate::pipeline::decode) fn ruled<T>(parsed: Parsed<T>) -> Result<T, Stop
     parsed.map_err(|(code, rule)| fault(code, format!("the value {rule}")))
 }
 
-#[inline]
+#[inline(always)]
 pub(in crate::pipeline::decode) fn push_bytes(
     offsets: &mut Vec<i32>,
     data: &mut Vec<u8>,
