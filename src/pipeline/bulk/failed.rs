@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::config::dialect::{Dialect, LineEnd};
+use crate::config::dialect::Dialect;
 use crate::model::reject::{Fault, RejectCode};
 use crate::source::csv::encode::Encoder;
 use crate::source::csv::slice::{Cell, Slice};
@@ -20,8 +20,8 @@ pub struct FailedWriter {
     escape_formulas: bool,
     /// Cells in front of a row that are ours already.
     ours: usize,
-    columns: Vec<String>,
-    has_begun: bool,
+    /// Until the header is written.
+    head: Option<Head>,
 }
 
 /// A rejected row.
@@ -46,25 +46,17 @@ impl FailedWriter {
         Self {
             dialect: dialect.clone(),
             encoder: Encoder::of(head),
-            line_end: match &dialect.line_end {
-                LineEnd::Auto if head.is_cr => "\r".to_owned(),
-                LineEnd::Auto | LineEnd::Lf => "\n".to_owned(),
-                LineEnd::Crlf => "\r\n".to_owned(),
-                LineEnd::Cr => "\r".to_owned(),
-                LineEnd::Text(text) => text.clone(),
-            },
+            line_end: head.line_end.clone(),
             escape_formulas,
             ours,
-            columns: head.columns.get(ours..).unwrap_or_default().to_vec(),
-            has_begun: false,
+            head: Some(head.clone()),
         }
     }
 
     /// Appends a row of `failed.csv`, and in front of the first one the header.
     pub fn row(&mut self, row: FailedRow<'_>, out: &mut Vec<u8>) {
-        if !self.has_begun {
-            self.has_begun = true;
-            self.header(out);
+        if let Some(head) = self.head.take() {
+            self.header(&head, out);
         }
         let line = row.line.to_string();
         let field = row.fault.field.as_deref().unwrap_or_default();
@@ -87,16 +79,20 @@ impl FailedWriter {
         out.push(b'\n');
     }
 
-    fn header(&self, out: &mut Vec<u8>) {
-        if self.encoder.needs_mark() {
+    fn header(&self, head: &Head, out: &mut Vec<u8>) {
+        if head.has_mark {
             self.put("\u{feff}", out);
         }
-        let columns = self.columns.iter().map(String::as_str);
-        for (at, name) in RETURNED.into_iter().chain(columns).enumerate() {
-            if at > 0 {
-                self.put(&self.dialect.delimiter, out);
-            }
-            self.put(&self.quoted(name), out);
+        if !head.is_returned {
+            self.put(&RETURNED.join(&self.dialect.delimiter), out);
+            self.put(&self.dialect.delimiter, out);
+        }
+        if head.header.is_empty() {
+            let names = head.columns.iter().map(|name| self.quoted(name));
+            let names: Vec<Cow<'_, str>> = names.collect();
+            self.put(&names.join(&*self.dialect.delimiter), out);
+        } else {
+            out.extend_from_slice(&head.header);
         }
         self.put(&self.line_end, out);
     }

@@ -14,11 +14,6 @@ impl Encoder {
         Self(Encoding::for_label(head.encoding.as_bytes()).unwrap_or(UTF_8))
     }
 
-    /// True if a file in it is known by its byte order mark.
-    pub fn needs_mark(self) -> bool {
-        self.0 == UTF_16LE || self.0 == UTF_16BE
-    }
-
     /// Appends `text` to `out`. What the encoding does not have becomes a numeric reference.
     pub fn put(self, text: &str, out: &mut Vec<u8>) {
         if self.0 == UTF_8 {

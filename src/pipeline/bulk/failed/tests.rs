@@ -41,12 +41,11 @@ fn text(keys: DialectKeys, file: &str) -> String {
 
 #[test]
 fn rows_stay_as_they_were_sent() {
-    let rows = text(
-        DialectKeys::default(),
-        "a,\"b c\"\r\n \"x\"\"y\" ,\"1\n2\"\r\n",
+    assert_eq!(
+        text(DialectKeys::default(), "a,\"b c\"\r\n x ,\"1\n2\"\r\n"),
+        "weir_line,weir_field,weir_code,weir_message,a,\"b c\"\r\n\
+         2,a,wrong_type,\"a \"\"x\"\", b\", x ,\"1\n2\"\r\n"
     );
-    let head = "weir_line,weir_field,weir_code,weir_message,a,b c\n";
-    let _ = rows.strip_prefix(head).expect("the header");
     let keys = DialectKeys {
         delimiter: ";".to_owned(),
         quote: String::new(),
