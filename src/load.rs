@@ -5,13 +5,10 @@
 
 mod folder;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, Micros};
@@ -32,13 +29,10 @@ use crate::pipeline::upload::Uploader;
 use crate::pipeline::writers::WriterSource;
 use crate::shutdown::{self, Shutdown};
 use crate::source::csv::Packing;
-use crate::source::csv::chunks::Chunks;
+use crate::source::csv::chunks::FileChunks;
 use crate::store::Store;
 
 pub use folder::ResultFolder;
-
-/// Bytes that are read of a file at once.
-const CHUNK_BYTES: usize = 1 << 18;
 
 /// Times that a job is read again because a newer schema version came into force.
 const READ_AGAIN: u32 = 3;
@@ -348,19 +342,13 @@ impl LocalFile {
     }
 
     fn open(&self) -> Result<Dropped> {
-        let file = File::open(&self.path).map_err(|e| {
-            Error::config(format!("{} cannot be read", self.path.display())).because(e)
-        })?;
         Ok(Dropped {
             job: self.job.clone(),
             key: self.key.clone(),
             identity: self.identity.clone(),
             packing: Packing::of(&self.name),
             modified_ms: i64::try_from(self.modified_ns / 1_000_000).unwrap_or(-1),
-            chunks: Box::new(FileChunks {
-                file,
-                path: self.path.clone(),
-            }),
+            chunks: Box::new(FileChunks::open(&self.path)?),
         })
     }
 
@@ -383,24 +371,4 @@ fn standing(metadata: &std::fs::Metadata) -> (u64, i128) {
     let since = modified.and_then(|m| m.duration_since(UNIX_EPOCH).ok());
     let ns = since.map_or(0, |s| i128::try_from(s.as_nanos()).unwrap_or(i128::MAX));
     (metadata.len(), ns)
-}
-
-struct FileChunks {
-    file: File,
-    path: PathBuf,
-}
-
-impl Chunks for FileChunks {
-    fn next_chunk(&mut self) -> Result<Option<Bytes>> {
-        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
-        let read = self
-            .file
-            .by_ref()
-            .take(CHUNK_BYTES as u64)
-            .read_to_end(&mut chunk)
-            .map_err(|e| {
-                Error::unreachable(format!("{} cannot be read on", self.path.display())).because(e)
-            })?;
-        Ok((read > 0).then(|| chunk.into()))
-    }
 }

@@ -4,6 +4,7 @@
 //! verdicts (`pipeline::trial`), counting (`tally`), what registration says (`registration`), showing
 //! (`cli::schema`).
 
+mod file;
 pub mod registration;
 mod rejects;
 pub mod tally;
@@ -25,6 +26,7 @@ use crate::schema::registry::Registry;
 use registration::Registration;
 use tally::{Place, Tally, Verdicts};
 
+pub use file::from_file;
 pub use rejects::from_rejects;
 pub use topics::{from_topics, ranges};
 
@@ -71,6 +73,8 @@ pub enum Source {
     Topics,
     /// The stream's rejects table.
     Rejects,
+    /// A CSV file.
+    File,
 }
 
 /// What was read of a partition; positions are half-open.

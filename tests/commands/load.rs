@@ -253,3 +253,58 @@ fn what_cannot_be_loaded_is_told() {
         done.stderr
     );
 }
+
+#[test]
+fn what_a_new_schema_would_do_to_a_file_is_told() {
+    let house = House::new("");
+    house.write(
+        "a.csv",
+        "id,name,amount\n1,a,1\n2,,2\n3,c,x\n4,\"q\"r\n5,,5\n",
+    );
+    let required = SCHEMA.replace(
+        r#""type": ["null", "string"], "default": null"#,
+        r#""type": "string", "default": """#,
+    );
+    house.write("new.avsc", &required);
+    let [new, file] = ["new.avsc", "a.csv"].map(|name| house.path(name).display().to_string());
+    let ask = |new: &str| {
+        let words = [
+            "schema", "what-if", "r", new, "--file", &file, "--format", "json",
+        ];
+        house.run(&words)
+    };
+    let done = ask(&new);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    let told: Value = serde_json::from_str(&done.stdout).unwrap();
+    let records = &told["records"];
+    assert_eq!(records["source"], "file");
+    assert_eq!(
+        (&records["messages"], &records["in_force"], &records["new"]),
+        (
+            &json!(5),
+            &json!({"accepted": 3, "rejected": 2}),
+            &json!({"accepted": 1, "rejected": 4})
+        ),
+        "{records:#}"
+    );
+    assert_eq!(
+        (&records["worse"], &records["better"]),
+        (&json!(2), &json!(0))
+    );
+    let group = &records["groups"][0];
+    assert_eq!(
+        (&group["code"], &group["field"]),
+        (&json!("null_value"), &json!("name"))
+    );
+    assert_eq!(group["example"]["offset"], 1, "{group:#}");
+    // Nothing was touched.
+    assert!(!house.path("lake/r__dll").exists());
+    house.write("new.avsc", required.replace("amount", "price"));
+    let done = ask(&new);
+    assert_eq!(done.code, 1);
+    assert!(
+        done.stderr.contains("its header does not fit"),
+        "{}",
+        done.stderr
+    );
+}

@@ -22,7 +22,9 @@ use crate::source::kafka::ScanSettings;
 use crate::store::Store;
 use crate::what_if::registration::{Candidate, Change, Registration, look};
 use crate::what_if::tally::{Group, Sides, Verdicts};
-use crate::what_if::{Records, Report, Source, from_rejects, from_topics, ranges, trial_parts};
+use crate::what_if::{
+    Records, Report, Source, from_file, from_rejects, from_topics, ranges, trial_parts,
+};
 
 /// Of the memory budget, this part is for fetched messages, as in the daemon.
 const FETCHED_SHARE: u64 = 4;
@@ -42,6 +44,10 @@ pub(super) struct Arguments {
     /// Judge the stored rejects again, instead of the topics
     #[arg(long, conflicts_with = "last")]
     from_rejects: bool,
+
+    /// Judge the records of a CSV file, read as the stream's [bulk] says, instead of the topics
+    #[arg(long, value_name = "CSV", conflicts_with_all = ["last", "from_rejects"])]
+    file: Option<PathBuf>,
 
     /// Only messages of this last while by the broker's time stamps, as in 1h; all without it
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
@@ -91,6 +97,9 @@ async fn report(
     let records = match &new {
         None => None,
         Some(new) if arguments.from_rejects => Some(of_rejects(config, &store, stream, new).await?),
+        Some(new) if arguments.file.is_some() => {
+            Some(of_file(arguments.file.clone(), stream, new).await?)
+        }
         Some(new) => Some(of_topics(config, stream, new, arguments.last).await?),
     };
     let worse = records.as_ref().is_none_or(|r| r.verdicts.worse > 0);
@@ -137,6 +146,25 @@ async fn of_topics(
         move || stop.load(Ordering::Relaxed),
     )
     .await;
+    bar.finish_and_clear();
+    records
+}
+
+async fn of_file(path: Option<PathBuf>, stream: &Stream, new: &Stream) -> Result<Records> {
+    let path = path.unwrap_or_default();
+    let stop = asked_to_stop()?;
+    let size = std::fs::metadata(&path).map_or(0, |m| m.len());
+    let bar = output::bar(&stream.name, size, "bytes")?;
+    let (told, in_force, new) = (bar.clone(), stream.clone(), new.clone());
+    let records = tokio::task::spawn_blocking(move || {
+        let each = |bytes| told.inc(bytes);
+        from_file(&path, &in_force, &new, each, || {
+            stop.load(Ordering::Relaxed)
+        })
+    });
+    let records = records
+        .await
+        .map_err(|e| Error::internal("reading the file died").because(e))?;
     bar.finish_and_clear();
     records
 }
@@ -224,6 +252,7 @@ fn of_records(records: &Records) -> Vec<String> {
     let what = match records.source {
         Source::Topics => "messages",
         Source::Rejects => "stored rejects",
+        Source::File => "records of the file",
     };
     let mut lines = vec![format!("{} {what}", verdicts.messages)];
     let skipped = verdicts.skipped.iter();
@@ -303,7 +332,7 @@ fn incomplete(records: &Records) -> String {
     let left: i64 = records.partitions.iter().map(|p| p.to - p.read_to).sum();
     let left = match records.source {
         Source::Topics => format!("; {left} positions were not read"),
-        Source::Rejects => String::new(),
+        Source::Rejects | Source::File => String::new(),
     };
     format!("INCOMPLETE: {why}{left}")
 }

@@ -1,8 +1,15 @@
 //! Where a file's bytes come from.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
 use bytes::Bytes;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// Bytes that are read of a local file at once.
+const CHUNK_BYTES: usize = 1 << 18;
 
 /// The bytes of one object, in order, in pieces of any size.
 ///
@@ -18,5 +25,42 @@ where
 {
     fn next_chunk(&mut self) -> Result<Option<Bytes>> {
         self.next().transpose()
+    }
+}
+
+/// A local file.
+#[derive(Debug)]
+pub struct FileChunks {
+    file: File,
+    path: PathBuf,
+}
+
+impl FileChunks {
+    /// A file that is read from its beginning.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path)
+            .map_err(|e| Error::config(format!("{} cannot be read", path.display())).because(e))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl Chunks for FileChunks {
+    fn next_chunk(&mut self) -> Result<Option<Bytes>> {
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+        let read = self
+            .file
+            .by_ref()
+            .take(CHUNK_BYTES as u64)
+            .read_to_end(&mut chunk)
+            .map_err(|e| {
+                Error::unreachable(format!("{} cannot be read on", self.path.display())).because(e)
+            })?;
+        Ok((read > 0).then(|| chunk.into()))
     }
 }
