@@ -24,6 +24,8 @@
 
 #[path = "hot_path/avro.rs"]
 mod avro;
+#[path = "hot_path/csv.rs"]
+mod csv;
 #[path = "shared/event.rs"]
 mod event;
 #[path = "shared/floor.rs"]

@@ -22,7 +22,7 @@ use weir::pipeline::provenance::{self, Provenance};
 use weir::pipeline::writers::WriterSource;
 
 use crate::event::Events;
-use crate::{avro, floor, ready, setup};
+use crate::{avro, csv, floor, ready, setup};
 
 /// A phase's work, ready to run.
 pub type Measured = Box<dyn FnMut()>;
@@ -40,9 +40,10 @@ pub struct Phase {
 const PARSE: &str = "floor: serde_json";
 const WRITE: &str = "floor: ArrowWriter";
 const BY_HAND: &str = "floor: Avro by hand";
+const SPLIT: &str = "floor: CSV by hand";
 
 /// All of them.
-pub const PHASES: [Phase; 9] = [
+pub const PHASES: [Phase; 12] = [
     Phase {
         name: "UTF-8 check",
         floor: &[],
@@ -77,6 +78,21 @@ pub const PHASES: [Phase; 9] = [
         name: "decode Avro",
         floor: &[BY_HAND],
         prepare: decode_avro,
+    },
+    Phase {
+        name: SPLIT,
+        floor: &[],
+        prepare: floor_csv,
+    },
+    Phase {
+        name: "tokenize CSV",
+        floor: &[],
+        prepare: tokenize_csv,
+    },
+    Phase {
+        name: "decode CSV",
+        floor: &[SPLIT],
+        prepare: decode_csv,
     },
     Phase {
         name: "encode",
@@ -181,6 +197,46 @@ fn decode_avro(records: usize) -> Measured {
         }
         black_box(columns.finish());
         assert_eq!(accepted, data.len(), "every event conforms");
+    })
+}
+
+fn floor_csv(records: usize) -> Measured {
+    let file = csv::file(&Events::generate(SEED, records));
+    Box::new(move || assert_eq!(csv::by_hand(&file), records))
+}
+
+fn tokenize_csv(records: usize) -> Measured {
+    let file = csv::file(&Events::generate(SEED, records));
+    let dialect = csv::dialect();
+    Box::new(move || {
+        let mut file = csv::open(&file, &dialect);
+        let mut seen = 0;
+        while let Some(slice) = file.next_slice().expect("the file is well made") {
+            seen += black_box(slice).records().len();
+        }
+        assert_eq!(seen, records);
+    })
+}
+
+fn decode_csv(records: usize) -> Measured {
+    let file = csv::file(&Events::generate(SEED, records));
+    let dialect = csv::dialect();
+    let schema = ready::schema();
+    let mut columns = Columns::new(&schema);
+    let mut judged = Judged::default();
+    Box::new(move || {
+        let mut file = csv::open(&file, &dialect);
+        let mut decoder = csv::decoder(&schema, &dialect, &file);
+        let mut accepted = 0;
+        while let Some(slice) = file.next_slice().expect("the file is well made") {
+            decoder.decode(&slice, &mut columns, &mut judged);
+            accepted += judged.accepted.len();
+            if columns.rows() >= ready::CHUNK_ROWS {
+                black_box(columns.finish());
+            }
+        }
+        black_box(columns.finish());
+        assert_eq!(accepted, records, "every event conforms");
     })
 }
 
