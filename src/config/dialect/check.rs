@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use encoding_rs::{Encoding, ISO_2022_JP, UTF_8};
+use encoding_rs::{Encoding, GB18030, GBK, ISO_2022_JP, UTF_8};
 
 use crate::config::dialect::{
     DateFormat, Dialect, DialectKeys, DialectProblem, LineEnd, TextEncoding, TimestampFormat,
@@ -135,6 +135,12 @@ fn encoding(label: &str) -> Result<TextEncoding, String> {
     if encoding == ISO_2022_JP {
         return Err(
             "cannot be read from the middle of a file, which a resumed job has to; convert the files to utf-8"
+                .to_owned(),
+        );
+    }
+    if encoding == GB18030 || encoding == GBK {
+        return Err(
+            "does not tell which bytes a character was where a sequence is malformed, so that a row could not be given back as it was sent; convert the files to utf-8"
                 .to_owned(),
         );
     }

@@ -67,13 +67,21 @@ fn values_alone() {
             "encoding cannot be read from the middle of a file, which a resumed job has to; convert the files to utf-8"
         ]
     );
+    for label in ["gbk", "gb18030"] {
+        assert_eq!(
+            text(|k| &mut k.encoding, label),
+            [
+                "encoding does not tell which bytes a character was where a sequence is malformed, so that a row could not be given back as it was sent; convert the files to utf-8"
+            ]
+        );
+    }
     for label in [
         "utf-8",
         "UTF-16",
         "latin-1",
         "latin1",
         "windows-1252",
-        "gbk",
+        "big5",
     ] {
         assert_eq!(text(|k| &mut k.encoding, label), Vec::<String>::new());
     }

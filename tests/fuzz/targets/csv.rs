@@ -23,7 +23,7 @@ const ENCODINGS: [&str; 9] = [
     "utf-16be",
     "windows-1252",
     "shift_jis",
-    "gb18030",
+    "iso-8859-15",
     "euc-jp",
     "big5",
     "euc-kr",
