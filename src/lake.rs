@@ -25,6 +25,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::lake::protocol::has_position;
 use crate::model::ledger::{CommitRecord, RejectsFile};
 use crate::model::position::{SourceId, SourcePartition};
 
@@ -157,11 +158,12 @@ pub struct ReadyBatch {
 }
 
 impl ReadyBatch {
-    /// The batch that lands `record` with `files`: its id, positions and rejects files are those
-    /// that the record tells.
+    /// The batch that lands `record` with `files`: its id, rejects files, and the positions of the
+    /// sources that have one are those that the record tells.
     pub fn new(record: CommitRecord, files: Vec<DataFile>) -> Self {
         let ranges = record.ranges.iter();
-        let positions = ranges.map(|r| (r.source_partition().app_id(), r.to));
+        let moved = ranges.filter(|r| has_position(&r.source_id));
+        let positions = moved.map(|r| (r.source_partition().app_id(), r.to));
         Self {
             batch: record.batch,
             rejects: record.rejects.clone(),

@@ -102,7 +102,6 @@ pub fn batch(
     };
     let has_rows = !files.is_empty();
     let mut ready = ReadyBatch::new(record, files);
-    ready.commit.positions.clear();
     if has_rows {
         ready.commit.schema = Some(plan.table.schema.clone());
     }
