@@ -23,7 +23,7 @@ use crate::pipeline::decode::framing::Writer;
 use crate::pipeline::writers::partial::is_partial;
 use crate::schema::Schema;
 use crate::schema::fingerprints::Fingerprints;
-use crate::schema::registry::{Lookup, Registered, Registry, SubjectVersion, WriterKey};
+use crate::schema::registry::{Lookup, Registered, Registry, SubjectVersion, Subjects, WriterKey};
 use crate::schema::resolve::{Plan, resolve};
 use crate::schema::writer::WriterSchema;
 
@@ -124,8 +124,10 @@ impl Writers {
         while let Found::Pending = self.find(writer, topic, seen) {
             match (&self.source, writer) {
                 (WriterSource::Registry { registry, .. }, Writer::Key(key)) => {
+                    // Where it is registered is asked only where that is what is waited for.
                     if let Lookup::Known(_) = registry.answer(key, seen).await
                         && let WriterKey::Id(id) = key
+                        && let Found::Pending = self.find(writer, topic, seen)
                     {
                         registry.subjects_answer(id, seen).await;
                     }
@@ -254,9 +256,9 @@ impl Writers {
             return Some(Ok(()));
         }
         match registry.subjects(id, seen) {
-            crate::schema::registry::Subjects::Pending => None,
-            crate::schema::registry::Subjects::Known(subjects) if takes(&subjects) => Some(Ok(())),
-            crate::schema::registry::Subjects::Known(subjects) => {
+            Subjects::Pending => None,
+            Subjects::Known(subjects) if takes(&subjects) => Some(Ok(())),
+            Subjects::Known(subjects) => {
                 let names: Vec<&str> = subjects.iter().map(|s| &*s.subject).take(5).collect();
                 Some(Err(unknown(format!(
                     "{writer} is registered for {}, and not for {own} or this topic's values",
@@ -296,4 +298,4 @@ fn unknown(message: String) -> Fault {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

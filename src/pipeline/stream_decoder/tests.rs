@@ -5,6 +5,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::{self, Category, Flush, OnGap, Origin, Start, TopicSelect, UnknownFields};
 use crate::pipeline::writers::WriterSource;
+use crate::pipeline::writers::tests::scripted;
 use crate::schema::fingerprint::fingerprint;
 use crate::schema::fingerprints::{Fingerprints, Home};
 use crate::schema::parse::parse;
@@ -282,49 +283,12 @@ fn what_a_newer_version_may_take_of_a_writer_is_looked_for_once() {
     }
 }
 
-/// A registry that knows nothing, on a thread that ends with the process, and the paths that it was
-/// asked for.
-fn knows_nothing() -> (url::Url, Arc<parking_lot::Mutex<Vec<String>>>) {
-    use std::io::{BufRead, BufReader, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked = Arc::<parking_lot::Mutex<Vec<String>>>::default();
-    let paths = asked.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
-            let path = lines.next().unwrap_or_default();
-            lines.find(String::is_empty);
-            let path = path.split(' ').nth(1).unwrap_or_default().to_owned();
-            paths.lock().push(path);
-            let body = r#"{"error_code": 40403}"#;
-            let _ = write!(
-                stream,
-                "HTTP/1.1 404 X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                body.len()
-            );
-        }
-    });
-    (url::Url::parse(&url).unwrap(), asked)
-}
-
 #[tokio::test]
 async fn ids_behind_one_that_waits_are_asked_for_with_it() {
-    let (url, asked) = knows_nothing();
-    let settings = crate::schema::registry::Settings {
-        urls: vec![url],
-        auth: crate::schema::registry::Auth::None,
-        ca: None,
-        identity: None,
-        timeout: Duration::from_secs(5),
-        cache: None,
-    };
     let clock = Clock::system();
-    let metrics = crate::metrics::Metrics::new().unwrap();
-    let registry = crate::schema::registry::Registry::start(&settings, &metrics, clock.clone());
+    let (registry, asked) = scripted(|_| None, &clock);
     let source = WriterSource::Registry {
-        registry: registry.unwrap(),
+        registry,
         subject: None,
     };
     let stream = stream(
