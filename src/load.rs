@@ -20,7 +20,7 @@ use crate::lake::{DataFile, LakeTable};
 use crate::model::job::{Identity, JobCounts, JobDocument, JobFile, JobId, JobState};
 use crate::model::ledger::RejectsFile;
 use crate::pipeline::bulk::land::{ReadJob, Seen, batch, seen};
-use crate::pipeline::bulk::{Conversion, Converted, Dropped, Ending, Outcome, Progress, convert};
+use crate::pipeline::bulk::{Conversion, Dropped, Ending, Outcome, Part, Progress, convert};
 use crate::pipeline::commit::{Committer, Landing};
 use crate::pipeline::in_force;
 use crate::pipeline::plan::{StreamPlan, table_spec};
@@ -36,6 +36,9 @@ pub use folder::ResultFolder;
 
 /// Times that a job is read again because a newer schema version came into force.
 const READ_AGAIN: u32 = 3;
+
+/// Bytes that the open files of a load hold before they are uploaded.
+const PART_BYTES: u64 = 128 << 20;
 
 /// Loads files into one stream.
 #[derive(Debug)]
@@ -227,14 +230,16 @@ impl Loader {
             plan: plan.clone(),
             bulk: self.bulk.clone(),
             clock: self.clock.clone(),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            part_bytes: PART_BYTES,
         };
         let dropped = drop.open()?;
         let mut rows = folder.rows()?;
         // One batch of files is uploaded while the next is made.
-        let (sender, mut cut) = mpsc::channel::<Converted>(1);
+        let (sender, mut cut) = mpsc::channel::<Part>(1);
         let converting = tokio::task::spawn_blocking(move || {
-            let emit = |files| {
-                let sent = sender.blocking_send(files);
+            let emit = |part| {
+                let sent = sender.blocking_send(part);
                 sent.map_err(|_| Error::unreachable("the upload ended"))
             };
             let outcome = convert(&conversion, dropped, &mut rows, emit, |p| told(p));
@@ -248,12 +253,8 @@ impl Loader {
             status: StatusBoard::default(),
         };
         let (mut files, mut rejects) = (Vec::new(), Vec::new());
-        while let Some(Converted {
-            data,
-            rejects: rejected,
-        }) = cut.recv().await
-        {
-            let uploaded = uploader.upload(plan, data, rejected).await;
+        while let Some(part) = cut.recv().await {
+            let uploaded = uploader.upload(plan, part.data, part.rejects).await;
             let uploaded =
                 uploaded.ok_or_else(|| Error::unreachable("the upload was abandoned"))?;
             files.extend(uploaded.files);
@@ -345,10 +346,14 @@ impl LocalFile {
         Ok(Dropped {
             job: self.job.clone(),
             key: self.key.clone(),
-            identity: self.identity.clone(),
+            place: 0,
             packing: Packing::of(&self.name),
             modified_ms: i64::try_from(self.modified_ns / 1_000_000).unwrap_or(-1),
             chunks: Box::new(FileChunks::open(&self.path)?),
+            before: JobCounts::default(),
+            is_last: true,
+            has_header: false,
+            resume: None,
         })
     }
 

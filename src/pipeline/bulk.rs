@@ -13,26 +13,48 @@ mod limits;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::model::job::{Identity, JobCounts, JobId};
-use crate::source::csv::Packing;
+use crate::model::job::{JobCounts, JobId};
 use crate::source::csv::chunks::Chunks;
+use crate::source::csv::slice::Position;
+use crate::source::csv::{Head, Packing};
 
-pub use convert::{Conversion, Converted, Outcome, convert};
+pub use convert::{Conversion, HashState, Outcome, Part, convert};
 
-/// A file that was dropped.
+/// One file of a job.
 pub struct Dropped {
-    /// The job that it is.
+    /// The job.
     pub job: JobId,
     /// Its key, or path.
     pub key: Arc<str>,
-    /// What tells this content from another.
-    pub identity: Identity,
+    /// The file's place in its job, from 0: what `_weir_partition` says.
+    pub place: i32,
     /// How it is packed.
     pub packing: Packing,
     /// When it was last changed, milliseconds since the epoch.
     pub modified_ms: i64,
     /// Its bytes.
     pub chunks: Box<dyn Chunks>,
+    /// What the job judged before: earlier files, and this one up to where it is gone on with. Limits
+    /// go on from there.
+    pub before: JobCounts,
+    /// True for the job's last file, at whose end the share of rejects is judged.
+    pub is_last: bool,
+    /// True if the job's `failed.csv` has its header already.
+    pub has_header: bool,
+    /// Where to go on; `None` to begin at the file's beginning.
+    pub resume: Option<Resume>,
+}
+
+/// Where a file is gone on with, as its last [`Part`] told. The chunks begin at the position's byte;
+/// those of a packed file at the file's beginning.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    /// What the file's first lines told.
+    pub head: Head,
+    /// The place.
+    pub position: Position,
+    /// The content hash up to there; `None` for a packed file.
+    pub hash: Option<HashState>,
 }
 
 impl std::fmt::Debug for Dropped {
@@ -55,12 +77,12 @@ pub enum Ending {
     Failed(String),
 }
 
-/// Progress of a job.
+/// Progress of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of the file that were read, as it is stored.
+    /// Bytes of the file that were read, as it is stored; those before the place it was gone on with too.
     pub bytes: u64,
-    /// Records that were judged.
+    /// Records that this call judged.
     pub records: u64,
     /// What became of them.
     pub counts: JobCounts,

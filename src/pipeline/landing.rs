@@ -110,7 +110,7 @@ pub fn spawn(parts: LandingParts, mut batches: mpsc::Receiver<CutBatch>) -> Join
                 continue;
             }
             let files = std::mem::take(&mut cut.batch.files);
-            let rejects = cut.batch.rejects.take();
+            let rejects = cut.batch.rejects.take().into_iter().collect();
             let (uploader, cluster) = (uploader.clone(), cluster.clone());
             let plan = cut.batch.plan.clone();
             let runs: Vec<Arc<Run>> = cut.batch.ranges.iter().map(|r| r.run.clone()).collect();

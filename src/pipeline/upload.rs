@@ -45,7 +45,7 @@ pub struct Uploader {
 pub struct Uploaded {
     /// Data files.
     pub files: Vec<DataFile>,
-    /// Rejects files; at most one.
+    /// Rejects files.
     pub rejects: Vec<RejectsFile>,
 }
 
@@ -55,7 +55,7 @@ impl Uploader {
         &self,
         plan: &StreamPlan,
         files: Vec<(PartitionValues, EncodedFile)>,
-        rejects: Option<EncodedFile>,
+        rejects: Vec<EncodedFile>,
     ) -> Option<Uploaded> {
         fail_point::pass("before_upload");
         let data = futures::stream::iter(files)
@@ -66,7 +66,7 @@ impl Uploader {
             files: data.into_iter().collect::<Option<_>>()?,
             rejects: Vec::new(),
         };
-        if let Some(file) = rejects {
+        for file in rejects {
             let path = layout::data_file(&[], id::fresh());
             let whole = format!("{}/{path}", layout::rejects_table(&self.stream));
             self.put(&whole, &file).await?;

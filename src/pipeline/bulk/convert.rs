@@ -1,22 +1,32 @@
 //! One file, from its bytes to encoded files and rejected rows.
 //!
-//! Owns: the order of reading, judging and cutting, the content's hash, and the counts. Blocks; what
-//! it makes it hands on, so that its memory is that of the files that are open, whatever the size of
-//! what was dropped. Does not own: what becomes of what it makes (the caller).
+//! Owns: how a file is begun, or gone on with. `course` reads it in order, `crew` and `judge` judge
+//! and encode beside each other, `content` hashes. Blocks; what it makes it hands on part by part, so
+//! that its memory is that of the files that are open and of a few slices, whatever the size of what
+//! was dropped. Does not own: what becomes of what it makes (the caller).
 
+mod content;
+mod course;
+mod crew;
+mod judge;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::config::{Bulk, Stream};
 use crate::error::{Error, Result};
-use crate::model::job::{JobCounts, hex};
+use crate::model::job::JobCounts;
 use crate::model::position::{SourceId, SourcePartition};
-use crate::pipeline::bulk::failed::{FailedRow, FailedWriter, is_no_csv};
-use crate::pipeline::bulk::limits::{Breach, Limits};
+use crate::model::reject::RejectCode;
+use crate::pipeline::bulk::convert::content::{Content, Seen};
+use crate::pipeline::bulk::convert::course::{Course, PartSize, Pending, Tally};
+use crate::pipeline::bulk::convert::crew::Crew;
+use crate::pipeline::bulk::convert::judge::Judge;
+use crate::pipeline::bulk::failed::FailedWriter;
+use crate::pipeline::bulk::limits::Limits;
 use crate::pipeline::bulk::{Dropped, Ending, FailedRows, Progress};
 use crate::pipeline::decode::Judged;
 use crate::pipeline::decode::csv::CsvDecoder;
@@ -26,13 +36,13 @@ use crate::pipeline::open_files::OpenFiles;
 use crate::pipeline::partition::Run;
 use crate::pipeline::partition_values::PartitionValues;
 use crate::pipeline::plan::StreamPlan;
-use crate::pipeline::rejects::Rejected;
-use crate::source::csv::chunks::Chunks;
-use crate::source::csv::slice::Slice;
-use crate::source::csv::{CsvFile, Sizes, Trouble};
+use crate::source::csv::slice::Position;
+use crate::source::csv::{CsvFile, Head, Packing, Read, Sizes, Trouble};
+
+pub use content::HashState;
 
 /// What a conversion needs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Conversion {
     /// The stream at the version that rows are judged by.
     pub plan: Arc<StreamPlan>,
@@ -40,15 +50,29 @@ pub struct Conversion {
     pub bulk: Bulk,
     /// Clock.
     pub clock: Clock,
+    /// Threads that judge and encode, beside the one that reads; at least 1.
+    pub workers: usize,
+    /// Bytes that the open files may hold in memory before they are handed on.
+    pub part_bytes: u64,
 }
 
-/// Files that were cut.
+/// Everything up to a position, ready to be uploaded.
 #[derive(Debug)]
-pub struct Converted {
+pub struct Part {
+    /// What the file's first lines tell.
+    pub head: Head,
+    /// Where it ends: reading can go on there.
+    pub to: Position,
+    /// The content hash up to there; `None` for a packed file, which is read again from its beginning.
+    pub hash: Option<HashState>,
     /// Data files with their partition values.
     pub data: Vec<(PartitionValues, EncodedFile)>,
-    /// A file of rejects.
-    pub rejects: Option<EncodedFile>,
+    /// Files of rejects.
+    pub rejects: Vec<EncodedFile>,
+    /// What became of the records of this part.
+    pub counts: JobCounts,
+    /// Its rejects by code.
+    pub codes: BTreeMap<RejectCode, u64>,
 }
 
 /// What a file came to.
@@ -56,265 +80,193 @@ pub struct Converted {
 pub struct Outcome {
     /// How reading ended.
     pub ending: Ending,
-    /// Records that were judged.
+    /// Records that this call judged.
     pub records: u64,
     /// What became of them.
     pub counts: JobCounts,
-    /// SHA-256 of the file as it is stored, in hexadecimal, once it was read to its end.
+    /// SHA-256 of the whole file as it is stored, in hexadecimal; `None` if it was not read to its end.
     pub sha256: Option<String>,
 }
 
-impl Outcome {
-    fn ended(ending: Ending) -> Self {
-        Self {
-            ending,
-            records: 0,
-            counts: JobCounts::default(),
-            sha256: None,
-        }
-    }
-}
-
-/// Reads a file to its end, or to where its job fails. `emit` takes the files that are cut, `told` the
-/// progress.
+/// Reads a file to its end, or to where its job fails. `failed` takes the rejected rows in the
+/// records' order, those of a part before `emit` takes the part; `told` takes the progress.
 ///
 /// # Errors
-/// The file's bytes do not come, or what was made is not taken.
+/// The file's bytes do not come, what was made is not taken, or a worker died.
 pub fn convert(
     conversion: &Conversion,
     dropped: Dropped,
     failed: &mut dyn FailedRows,
-    mut emit: impl FnMut(Converted) -> Result<()>,
+    mut emit: impl FnMut(Part) -> Result<()>,
     mut told: impl FnMut(Progress),
 ) -> Result<Outcome> {
-    let Conversion { plan, bulk, .. } = conversion;
-    let content = Arc::new(Mutex::new(Content::default()));
-    let chunks = Box::new(Hashed {
-        chunks: dropped.chunks,
-        content: content.clone(),
-    });
-    let opened = CsvFile::open(chunks, dropped.packing, &bulk.dialect, Sizes::default());
-    let file = match opened {
+    let out = Out {
+        failed,
+        emit: &mut emit,
+        told: &mut told,
+    };
+    convert_by(conversion, Sizes::default(), dropped, out)
+}
+
+/// Who takes what is made.
+struct Out<'a> {
+    failed: &'a mut dyn FailedRows,
+    emit: &'a mut dyn FnMut(Part) -> Result<()>,
+    told: &'a mut dyn FnMut(Progress),
+}
+
+fn convert_by(
+    conversion: &Conversion,
+    sizes: Sizes,
+    mut dropped: Dropped,
+    out: Out<'_>,
+) -> Result<Outcome> {
+    let Bulk {
+        max_reject_ratio,
+        max_rejects,
+        ..
+    } = conversion.bulk;
+    let judged = dropped.before.accepted + dropped.before.rejected;
+    let mut limits = Limits::new(max_reject_ratio, max_rejects);
+    limits.go_on(judged, dropped.before.rejected);
+    let content = Arc::new(Mutex::new(content(&dropped)?));
+    let begun = dropped.resume.as_ref().map_or(0, |r| r.position.record);
+    let file = match open(conversion, sizes, &mut dropped, &content) {
         Ok(Some(file)) => file,
         Ok(None) => {
-            let reason = "the file ends before its header: there is nothing in it".to_owned();
-            let outcome = Outcome::ended(Ending::Nothing(reason));
-            return Ok(content.lock().told(outcome));
+            let breach = limits.end().err().filter(|_| dropped.is_last);
+            let nothing = "the file ends before its header: there is nothing in it";
+            let ending = breach.map_or_else(
+                || Ending::Nothing(nothing.to_owned()),
+                |breach| Ending::Failed(breach.reason),
+            );
+            return Ok(outcome(ending, JobCounts::default(), &content));
         }
-        Err(Trouble::File(reason)) => return Ok(Outcome::ended(Ending::Failed(reason))),
+        Err(Trouble::File(reason)) => {
+            let ending = Ending::Failed(reason);
+            return Ok(outcome(ending, JobCounts::default(), &content));
+        }
         Err(Trouble::Source(error)) => return Err(error),
     };
-    let stream: &Stream = &plan.stream;
+    let stream: &Stream = &conversion.plan.stream;
     let layout = match Layout::new(&stream.schema, file.head(), stream.unknown_fields) {
         Ok(layout) => layout,
         Err(problems) => {
             let reason = format!("the header does not fit the schema: {problems}");
-            return Ok(Outcome::ended(Ending::Failed(reason)));
+            let ending = Ending::Failed(reason);
+            return Ok(outcome(ending, JobCounts::default(), &content));
         }
     };
-    let run = Arc::new(Run::new(
-        0,
-        dropped.key.clone(),
-        SourcePartition {
-            source_id: SourceId::bulk(dropped.job.as_str()),
-            partition: 0,
-        },
-        None,
-        0,
-        0,
-    ));
+    let flush = &stream.flush;
+    let writer = writer(conversion, file.head());
     let mut course = Course {
-        decoder: CsvDecoder::new(&stream.schema, &bulk.dialect, layout, stream.unknown_fields),
-        writer: FailedWriter::new(&bulk.dialect, file.head(), bulk.escape_formulas),
-        limits: Limits::new(bulk.max_reject_ratio, bulk.max_rejects),
+        crew: crew(conversion, &dropped, file.head(), &layout)?,
+        head: file.head().clone(),
+        limits,
+        records_before: judged.checked_sub(begun).ok_or_else(|| {
+            Error::internal("a file is gone on with behind more records than its job has judged")
+        })?,
+        is_last: dropped.is_last,
+        size: PartSize {
+            bytes: conversion.part_bytes,
+            file_rows: flush.max_rows,
+            file_bytes: flush.max_bytes,
+        },
+        content: content.clone(),
+        header: (!dropped.has_header).then(|| writer.header()),
+        failed: out.failed,
+        emit: out.emit,
+        told: out.told,
+        counts: JobCounts::default(),
+        part: Tally::default(),
+        pending: Pending::default(),
+    };
+    let ending = course.read(file, begun > 0)?;
+    Ok(outcome(ending, course.counts, &content))
+}
+
+fn outcome(ending: Ending, counts: JobCounts, content: &Mutex<Content>) -> Outcome {
+    let sha256 = match ending {
+        Ending::Failed(_) => None,
+        _ => content.lock().sha256(),
+    };
+    Outcome {
+        ending,
+        records: counts.accepted + counts.rejected,
+        counts,
+        sha256,
+    }
+}
+
+fn content(dropped: &Dropped) -> Result<Content> {
+    match (dropped.packing, &dropped.resume) {
+        (Packing::Plain, None) => Content::plain(0, None),
+        (Packing::Plain, Some(resume)) if resume.hash.is_some() => {
+            Content::plain(resume.position.byte, resume.hash.as_ref())
+        }
+        (Packing::Plain, Some(_)) => Err(Error::internal(
+            "a file is gone on with without the hash of what was read of it",
+        )),
+        _ => Ok(Content::packed()),
+    }
+}
+
+/// The file at its first record, or at the one to go on with.
+fn open(
+    conversion: &Conversion,
+    sizes: Sizes,
+    dropped: &mut Dropped,
+    content: &Arc<Mutex<Content>>,
+) -> Read<Option<CsvFile>> {
+    let none: Box<dyn crate::source::csv::chunks::Chunks> = Box::new(std::iter::empty());
+    let chunks = Box::new(Seen {
+        chunks: std::mem::replace(&mut dropped.chunks, none),
+        content: content.clone(),
+    });
+    let (packing, dialect) = (dropped.packing, &conversion.bulk.dialect);
+    match dropped.resume.take() {
+        None => CsvFile::open(chunks, packing, dialect, sizes),
+        Some(resume) => {
+            let (head, position) = (resume.head, resume.position);
+            CsvFile::resume(chunks, packing, dialect, sizes, head, position).map(Some)
+        }
+    }
+}
+
+fn crew(conversion: &Conversion, dropped: &Dropped, head: &Head, layout: &Layout) -> Result<Crew> {
+    let plan = &conversion.plan;
+    let stream: &Stream = &plan.stream;
+    let source = SourcePartition {
+        source_id: SourceId::bulk(dropped.job.as_str()),
+        partition: dropped.place,
+    };
+    let run = Arc::new(Run::new(0, dropped.key.clone(), source, None, 0, 0));
+    let dialect = &conversion.bulk.dialect;
+    let judges = (0..conversion.workers.max(1)).map(|_| Judge {
+        decoder: CsvDecoder::new(
+            &stream.schema,
+            dialect,
+            layout.clone(),
+            stream.unknown_fields,
+        ),
+        writer: writer(conversion, head),
         files: OpenFiles::new(plan.clone()),
         judged: Judged::default(),
-        counts: JobCounts::default(),
-        csv: Vec::new(),
-        text: Vec::new(),
+        run: run.clone(),
         modified_ms: dropped.modified_ms,
-        run,
         clock: conversion.clock.clone(),
-    };
-    let ending = course.read(file, failed, &mut emit, |records, counts| {
-        told(Progress {
-            bytes: content.lock().bytes,
-            records,
-            counts,
-        });
-    })?;
-    let outcome = Outcome {
-        records: course.counts.accepted + course.counts.rejected,
-        counts: course.counts,
-        ..Outcome::ended(ending)
-    };
-    Ok(content.lock().told(outcome))
+    });
+    Crew::start(judges.collect())
 }
 
-/// The course of one file.
-struct Course {
-    decoder: CsvDecoder,
-    writer: FailedWriter,
-    limits: Limits,
-    files: OpenFiles,
-    judged: Judged,
-    counts: JobCounts,
-    /// What is to be appended to `failed.csv` and `failed.txt`.
-    csv: Vec<u8>,
-    text: Vec<u8>,
-    modified_ms: i64,
-    run: Arc<Run>,
-    clock: Clock,
+fn writer(conversion: &Conversion, head: &Head) -> FailedWriter {
+    let Bulk {
+        dialect,
+        escape_formulas,
+        ..
+    } = &conversion.bulk;
+    FailedWriter::new(dialect, head, *escape_formulas)
 }
 
-impl Course {
-    fn read(
-        &mut self,
-        mut file: CsvFile,
-        failed: &mut dyn FailedRows,
-        emit: &mut impl FnMut(Converted) -> Result<()>,
-        mut told: impl FnMut(u64, JobCounts),
-    ) -> Result<Ending> {
-        loop {
-            let slice = match file.next_slice() {
-                Ok(Some(slice)) => slice,
-                Ok(None) => break,
-                Err(Trouble::File(reason)) => return Ok(Ending::Failed(reason)),
-                Err(Trouble::Source(error)) => return Err(error),
-            };
-            let breach = self.slice(&slice);
-            failed.csv(&self.csv)?;
-            failed.text(&self.text)?;
-            told(slice.end().record, self.counts);
-            if let Some(breach) = breach {
-                return Ok(Ending::Failed(breach.reason));
-            }
-            self.files.encode_chunk()?;
-            if self.is_due() {
-                self.cut(emit)?;
-            }
-        }
-        if let Err(breach) = self.limits.end() {
-            return Ok(Ending::Failed(breach.reason));
-        }
-        if self.counts == JobCounts::default() {
-            return Ok(Ending::Nothing(
-                "there is no record behind the header".to_owned(),
-            ));
-        }
-        self.cut(emit)?;
-        Ok(Ending::Read)
-    }
-
-    /// Judges a slice. A limit that is passed ends it at that record.
-    fn slice(&mut self, slice: &Slice) -> Option<Breach> {
-        let now = self.clock.now();
-        let (base, end) = (slice.begin().record, slice.end().record);
-        self.csv.clear();
-        self.text.clear();
-        self.files.provenance.begin(&self.run);
-        self.decoder
-            .decode(slice, &mut self.files.columns, &mut self.judged);
-        let numbers = self.judged.rejects.iter();
-        let numbers = numbers.map(|reject| base + u64::from(reject.index));
-        let breach = self.limits.pass(end, numbers).err();
-        let to = breach.as_ref().map_or(end, |breach| breach.records);
-        for index in &self.judged.accepted {
-            let number = base + u64::from(*index);
-            self.files.provenance.push(position(number), 0, now);
-            self.counts.accepted += u64::from(number < to);
-        }
-        let mut raws = slice.raws();
-        for reject in &self.judged.rejects {
-            let number = base + u64::from(reject.index);
-            if number >= to {
-                break;
-            }
-            let index = reject.index as usize;
-            let raw = raws.of(index);
-            let line = slice.records()[index].line;
-            let row = FailedRow {
-                line,
-                fault: &reject.fault,
-                raw,
-                slice,
-                index,
-            };
-            match is_no_csv(reject.fault.code) {
-                true => self.writer.text(row, &mut self.text),
-                false => self.writer.row(row, &mut self.csv),
-            }
-            let record = Rejected {
-                raw,
-                key: None,
-                timestamp_ms: self.modified_ms,
-                writer_schema: None,
-                line: Some(position(line)),
-                offset: position(number),
-                index: 0,
-            };
-            self.files
-                .rejects
-                .push(&self.run, record, &reject.fault, now);
-            self.counts.rejected += 1;
-        }
-        breach
-    }
-
-    fn is_due(&self) -> bool {
-        let flush = &self.files.plan().stream.flush;
-        self.files.most_rows() >= flush.max_rows || self.files.most_bytes() >= flush.max_bytes
-    }
-
-    fn cut(&mut self, emit: &mut impl FnMut(Converted) -> Result<()>) -> Result<()> {
-        let ended = self.files.end()?;
-        emit(Converted {
-            data: ended.data,
-            rejects: ended.rejects,
-        })
-    }
-}
-
-fn position(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// What was read of a file's bytes.
-#[derive(Debug, Default)]
-struct Content {
-    hash: Sha256,
-    bytes: u64,
-    is_whole: bool,
-}
-
-impl Content {
-    /// `outcome` with the content's hash, if all of it was read.
-    fn told(&self, outcome: Outcome) -> Outcome {
-        let hash = || hex(&self.hash.clone().finalize());
-        Outcome {
-            sha256: self.is_whole.then(hash),
-            ..outcome
-        }
-    }
-}
-
-/// Bytes that are counted and hashed as they pass.
-struct Hashed {
-    chunks: Box<dyn Chunks>,
-    content: Arc<Mutex<Content>>,
-}
-
-impl Chunks for Hashed {
-    fn next_chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        let chunk = self.chunks.next_chunk()?;
-        let mut content = self.content.lock();
-        match &chunk {
-            Some(bytes) => {
-                content.hash.update(bytes);
-                content.bytes += bytes.len() as u64;
-            }
-            None => content.is_whole = true,
-        }
-        Ok(chunk)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -20,8 +20,7 @@ pub struct FailedWriter {
     escape_formulas: bool,
     /// Cells in front of a row that are ours already.
     ours: usize,
-    /// Until the header is written.
-    head: Option<Head>,
+    head: Head,
 }
 
 /// A rejected row.
@@ -49,15 +48,35 @@ impl FailedWriter {
             line_end: head.line_end.clone(),
             escape_formulas,
             ours,
-            head: Some(head.clone()),
+            head: head.clone(),
         }
     }
 
-    /// Appends a row of `failed.csv`, and in front of the first one the header.
-    pub fn row(&mut self, row: FailedRow<'_>, out: &mut Vec<u8>) {
-        if let Some(head) = self.head.take() {
-            self.header(&head, out);
+    /// What stands in front of the first row of `failed.csv`.
+    pub fn header(&self) -> Vec<u8> {
+        let head = &self.head;
+        let mut bytes = Vec::new();
+        let out = &mut bytes;
+        if head.has_mark {
+            self.put("\u{feff}", out);
         }
+        if !head.is_returned {
+            self.put(&RETURNED.join(&self.dialect.delimiter), out);
+            self.put(&self.dialect.delimiter, out);
+        }
+        if head.header.is_empty() {
+            let names = head.columns.iter().map(|name| self.quoted(name));
+            let names: Vec<Cow<'_, str>> = names.collect();
+            self.put(&names.join(&*self.dialect.delimiter), out);
+        } else {
+            out.extend_from_slice(&head.header);
+        }
+        self.put(&self.line_end, out);
+        bytes
+    }
+
+    /// Appends a row of `failed.csv`.
+    pub fn row(&self, row: FailedRow<'_>, out: &mut Vec<u8>) {
         let line = row.line.to_string();
         let field = row.fault.field.as_deref().unwrap_or_default();
         let ours = [&*line, field, row.fault.code.as_str(), &row.fault.message];
@@ -77,24 +96,6 @@ impl FailedWriter {
         out.push(b'\t');
         out.extend_from_slice(row.raw);
         out.push(b'\n');
-    }
-
-    fn header(&self, head: &Head, out: &mut Vec<u8>) {
-        if head.has_mark {
-            self.put("\u{feff}", out);
-        }
-        if !head.is_returned {
-            self.put(&RETURNED.join(&self.dialect.delimiter), out);
-            self.put(&self.dialect.delimiter, out);
-        }
-        if head.header.is_empty() {
-            let names = head.columns.iter().map(|name| self.quoted(name));
-            let names: Vec<Cow<'_, str>> = names.collect();
-            self.put(&names.join(&*self.dialect.delimiter), out);
-        } else {
-            out.extend_from_slice(&head.header);
-        }
-        self.put(&self.line_end, out);
     }
 
     /// The sender's own cells of a row.

@@ -36,6 +36,15 @@ impl Limits {
         }
     }
 
+    /// Goes on behind so many records, of which so many were rejected; nothing was passed by then.
+    pub(super) fn go_on(&mut self, records: u64, rejects: u64) {
+        while self.next_look <= records {
+            self.next_look *= 2;
+        }
+        self.records = records;
+        self.rejects = rejects;
+    }
+
     /// Takes in the records up to `to`, of which those of `rejects` (ascending, from 0) are rejected.
     pub(super) fn pass(
         &mut self,

@@ -12,8 +12,8 @@ fn failed(keys: DialectKeys, file: &[u8], escape_formulas: bool) -> Vec<u8> {
     let chunks = Box::new(vec![Ok(Bytes::copy_from_slice(file))].into_iter());
     let opened = CsvFile::open(chunks, Packing::Plain, &dialect, Sizes::default());
     let mut file = opened.unwrap().unwrap();
-    let mut writer = FailedWriter::new(&dialect, file.head(), escape_formulas);
-    let mut out = Vec::new();
+    let writer = FailedWriter::new(&dialect, file.head(), escape_formulas);
+    let mut out = writer.header();
     let fault = Fault {
         code: RejectCode::WrongType,
         field: Some("a".to_owned()),
