@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::dialect::Dialect;
+use crate::config::dialect::{Dialect, DialectKeys};
 use crate::schema::Schema;
 use crate::schema::writer::WriterSchema;
 
@@ -48,6 +48,8 @@ pub struct Config {
     pub kafka: Option<Kafka>,
     /// Where tables are.
     pub lake: Lake,
+    /// Where files are dropped, if there is such a place.
+    pub bucket: Option<Bucket>,
     /// Where schemas are.
     pub schemas: Schemas,
     /// The schema registry, if there is one.
@@ -91,6 +93,19 @@ pub struct Lake {
     pub options: BTreeMap<String, Secret>,
     /// fsync on local disk.
     pub fsync: bool,
+}
+
+/// `[bulk]` of the daemon: the bucket that files are dropped in.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    /// `file://`, `s3://`, `gs://` or `az://`; ends without a slash.
+    pub url: url::Url,
+    /// Options of the object store, secrets resolved.
+    pub options: BTreeMap<String, Secret>,
+    /// How often it is listed.
+    pub poll: Duration,
+    /// How long a local file must hold still before it is taken.
+    pub settle: Duration,
 }
 
 /// `[schemas]`.
@@ -288,6 +303,10 @@ pub struct Topics {
 /// `[bulk]` of a stream.
 #[derive(Debug, Clone)]
 pub struct Bulk {
+    /// Keys that begin with it are the stream's drops; empty, or ends with a slash.
+    pub prefix: String,
+    /// What becomes of a file whose job is complete.
+    pub after: After,
     /// What the same content under another name becomes.
     pub on_duplicate: OnDuplicate,
     /// A job with a larger share of rejects fails.
@@ -298,6 +317,17 @@ pub struct Bulk {
     pub escape_formulas: bool,
     /// How the files are written.
     pub dialect: Arc<Dialect>,
+    /// The same as it was written, for manifests that name other keys.
+    pub dialect_keys: DialectKeys,
+}
+
+/// `after`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// It stays.
+    Keep,
+    /// It is deleted.
+    Delete,
 }
 
 /// `on_duplicate`.

@@ -6,25 +6,62 @@ use std::sync::Arc;
 
 use crate::config::dialect::{Dialect, DialectKeys};
 use crate::config::section::Section;
-use crate::config::{Bulk, OnDuplicate};
+use crate::config::{After, Bulk, OnDuplicate};
 
-/// `[bulk]` of a stream; `None` if a problem leaves nothing to go on with.
-pub(crate) fn bulk(section: &Section<'_>) -> Option<Bulk> {
+/// `[bulk]` of the stream `name`; `None` if a problem leaves nothing to go on with. `has_bucket`:
+/// there is one that is watched.
+pub(crate) fn bulk(section: &Section<'_>, name: &str, has_bucket: bool) -> Option<Bulk> {
+    if !has_bucket {
+        for key in ["prefix", "after"].iter().filter(|key| section.has(key)) {
+            section.problem(key, "needs [bulk] in weir.toml, which is not there");
+        }
+    }
+    let prefix = section.parsed("prefix", prefix);
+    let after = section.choice("after", &[("keep", After::Keep), ("delete", After::Delete)]);
     let on_duplicate = section.choice(
         "on_duplicate",
         &[("load", OnDuplicate::Load), ("skip", OnDuplicate::Skip)],
     );
-    let dialect = dialect(&section.section("dialect"));
+    let (keys, dialect) = dialect(&section.section("dialect"))?;
     Some(Bulk {
+        prefix: prefix.unwrap_or_else(|| format!("{name}/")),
+        after: after.unwrap_or(After::Keep),
         on_duplicate: on_duplicate.unwrap_or(OnDuplicate::Load),
         max_reject_ratio: section.ratio("max_reject_ratio", 0.5),
         max_rejects: section.count("max_rejects", 1_000_000),
         escape_formulas: section.boolean("escape_formulas", false),
-        dialect: Arc::new(dialect?),
+        dialect: Arc::new(dialect),
+        dialect_keys: keys,
     })
 }
 
-fn dialect(section: &Section<'_>) -> Option<Dialect> {
+/// A prefix of keys, with a slash at its end.
+fn prefix(text: &str) -> Result<String, &'static str> {
+    let path = text.strip_suffix('/').unwrap_or(text);
+    if path.is_empty() {
+        return match text {
+            "" => Ok(String::new()),
+            _ => Err("must not begin with a slash"),
+        };
+    }
+    if path.starts_with("_results") {
+        return Err("must not begin with _results, where results go");
+    }
+    for segment in path.split('/') {
+        if segment.is_empty() {
+            return Err("must not begin with a slash, nor hold two in a row");
+        }
+        if segment.starts_with('.') {
+            return Err("must have no part that begins with a dot: such files are never taken");
+        }
+        if segment.contains(|c: char| c.is_control()) {
+            return Err("must hold no control characters");
+        }
+    }
+    Ok(format!("{path}/"))
+}
+
+fn dialect(section: &Section<'_>) -> Option<(DialectKeys, Dialect)> {
     let usual = DialectKeys::default();
     let text = |key, usual: String| section.text(key).map_or(usual, |text| text.text);
     let texts = |key| {
@@ -50,7 +87,7 @@ fn dialect(section: &Section<'_>) -> Option<Dialect> {
         max_record_bytes: section.size("max_record_bytes", usual.max_record_bytes),
     };
     match Dialect::new(&keys) {
-        Ok(dialect) => Some(dialect),
+        Ok(dialect) => Some((keys, dialect)),
         Err(problems) => {
             for problem in problems {
                 section.problem(problem.key, problem.message);

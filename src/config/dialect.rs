@@ -7,11 +7,15 @@ mod check;
 mod formats;
 
 use encoding_rs::Encoding;
+use serde::{Deserialize, Serialize};
+
+use crate::config::units;
 
 pub use formats::{DateFormat, TimestampFormat};
 
 /// The keys of a dialect as they are written, nothing checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[allow(
     missing_docs,
     reason = "the keys of the configuration, told in its documentation"
@@ -33,7 +37,39 @@ pub struct DialectKeys {
     pub date_format: String,
     pub timestamp_format: String,
     /// In bytes.
+    #[serde(deserialize_with = "size")]
     pub max_record_bytes: u64,
+}
+
+/// A size in bytes, as a number or as people write it.
+fn size<'a, D: serde::Deserializer<'a>>(from: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number of bytes, or a size such as \"1MiB\"")]
+    enum Size {
+        Bytes(u64),
+        Text(String),
+    }
+    match Size::deserialize(from)? {
+        Size::Bytes(bytes) => Ok(bytes),
+        Size::Text(text) => units::size(&text).map_err(serde::de::Error::custom),
+    }
+}
+
+impl DialectKeys {
+    /// The same keys but those that `others` names, an object of JSON.
+    ///
+    /// # Errors
+    /// One of them is no key of a dialect, or has another type.
+    pub fn with(
+        &self,
+        others: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, String> {
+        let mut keys = serde_json::to_value(self).map_err(|e| e.to_string())?;
+        if let Some(keys) = keys.as_object_mut() {
+            keys.extend(others.clone());
+        }
+        serde_json::from_value(keys).map_err(|e| e.to_string())
+    }
 }
 
 impl Default for DialectKeys {

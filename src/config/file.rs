@@ -10,7 +10,9 @@ use std::time::Duration;
 use url::Url;
 
 use crate::config::section::Section;
-use crate::config::{Compatibility, Flush, Kafka, Lake, Log, Schemas, Secret, kafka_properties};
+use crate::config::{
+    Bucket, Compatibility, Flush, Kafka, Lake, Log, Schemas, Secret, kafka_properties,
+};
 use crate::schema::registry;
 
 /// What `weir.toml` says, with stand-ins where a problem was reported.
@@ -19,6 +21,7 @@ pub(crate) struct Settings {
     pub(crate) instance: String,
     pub(crate) kafka: Option<Kafka>,
     pub(crate) lake: Option<Lake>,
+    pub(crate) bucket: Option<Bucket>,
     pub(crate) schemas: Schemas,
     pub(crate) registry: Option<registry::Settings>,
     pub(crate) flush: Flush,
@@ -53,6 +56,10 @@ pub(crate) fn settings(
         instance: instance(&root.section("instance"), env),
         kafka: root.has("kafka").then(|| kafka(&root.section("kafka"))),
         lake,
+        bucket: root
+            .has("bulk")
+            .then(|| bucket(&root.section("bulk")))
+            .flatten(),
         registry,
         schemas: schemas(&root.section("schemas"), folder),
         flush: flush(
@@ -138,15 +145,8 @@ fn kafka(section: &Section<'_>) -> Kafka {
 }
 
 fn lake(section: &Section<'_>) -> Option<Lake> {
-    let options = section
-        .section("options")
-        .free_texts()
-        .into_iter()
-        .map(|(name, value)| (name, Secret(value.text)))
-        .collect();
     let fsync = section.boolean("fsync", true);
-    section.required_text("url")?;
-    let url = section.parsed("url", lake_url)?;
+    let (url, options) = store(section)?;
     Some(Lake {
         url,
         options,
@@ -154,12 +154,36 @@ fn lake(section: &Section<'_>) -> Option<Lake> {
     })
 }
 
-/// A URL of a lake, without the slash at its end. The message holds nothing of the URL.
-fn lake_url(text: &str) -> Result<Url, &'static str> {
+fn bucket(section: &Section<'_>) -> Option<Bucket> {
+    let (poll, settle) = (
+        section.duration("poll", Duration::from_secs(5)),
+        section.duration("settle", Duration::from_secs(5)),
+    );
+    let (url, options) = store(section)?;
+    Some(Bucket {
+        url,
+        options,
+        poll,
+        settle,
+    })
+}
+
+/// `url` and `[options]` of an object store.
+fn store(section: &Section<'_>) -> Option<(Url, BTreeMap<String, Secret>)> {
+    let options = section.section("options").free_texts().into_iter();
+    let options = options
+        .map(|(name, value)| (name, Secret(value.text)))
+        .collect();
+    section.required_text("url")?;
+    Some((section.parsed("url", store_url)?, options))
+}
+
+/// A URL of a store, without the slash at its end. The message holds nothing of the URL.
+fn store_url(text: &str) -> Result<Url, &'static str> {
     let mut url = Url::parse(text)
         .map_err(|_| "is no URL, as in \"file:///var/lib/weir/lake\" or \"s3://bucket/lake\"")?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds credentials; put them into [lake.options]");
+        return Err("holds credentials; put them into the options beside it");
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must have no query and no fragment");

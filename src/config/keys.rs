@@ -8,6 +8,10 @@ use crate::config::problem::Findings;
 
 /// Keys of `weir.toml`. `*` stands for free names.
 pub const WEIR: &[&str] = &[
+    "bulk.options.*",
+    "bulk.poll",
+    "bulk.settle",
+    "bulk.url",
     "flush.max_age",
     "flush.max_bytes",
     "flush.max_rows",
@@ -41,6 +45,7 @@ pub const WEIR: &[&str] = &[
 
 /// Keys of `streams/<name>.toml`. `*` stands for free names.
 pub const STREAM: &[&str] = &[
+    "bulk.after",
     "bulk.dialect.columns",
     "bulk.dialect.comment",
     "bulk.dialect.date_format",
@@ -61,6 +66,7 @@ pub const STREAM: &[&str] = &[
     "bulk.max_reject_ratio",
     "bulk.max_rejects",
     "bulk.on_duplicate",
+    "bulk.prefix",
     "category",
     "event_time",
     "flush.max_age",
@@ -89,9 +95,6 @@ pub const STREAM: &[&str] = &[
     "unknown_fields",
 ];
 
-/// Keys that belong to a part that this version does not have.
-const UNSUPPORTED: &[&str] = &["bulk.after", "bulk.prefix"];
-
 /// Reports every key below `entries` that `known` does not list.
 pub(crate) fn check(entries: &[Entry], known: &[&str], findings: &Findings) {
     check_below(entries, "", known, findings);
@@ -100,13 +103,7 @@ pub(crate) fn check(entries: &[Entry], known: &[&str], findings: &Findings) {
 fn check_below(entries: &[Entry], prefix: &str, known: &[&str], findings: &Findings) {
     for entry in entries {
         let path = format!("{prefix}{}", entry.key);
-        if UNSUPPORTED.contains(&path.as_str()) {
-            findings.add(
-                &entry.at,
-                path,
-                "is not supported by this version; remove it",
-            );
-        } else if known.contains(&path.as_str()) {
+        if known.contains(&path.as_str()) {
             continue;
         } else if is_table(&path, known) {
             match &entry.node.value {

@@ -120,6 +120,7 @@ fn read(
         instance: settings.instance,
         kafka: settings.kafka,
         lake: settings.lake?,
+        bucket: settings.bucket,
         schemas: settings.schemas,
         registry: settings.registry,
         memory_budget: settings.memory_budget,
@@ -153,6 +154,7 @@ fn streams(
         .collect();
     names_differ(&streams, findings);
     topics_feed_one_stream(&streams, findings);
+    prefixes_feed_one_stream(&streams, settings, findings);
     streams
 }
 
@@ -358,6 +360,30 @@ fn topics_feed_one_stream(streams: &[Placed], findings: &Findings) {
                     other.stream.name, other.file
                 );
                 findings.add(&At::file(&placed.file), key, message);
+            }
+        }
+    }
+}
+
+/// One key feeds one stream.
+fn prefixes_feed_one_stream(streams: &[Placed], settings: &Settings, findings: &Findings) {
+    if settings.bucket.is_none() {
+        return;
+    }
+    for (i, placed) in streams.iter().enumerate() {
+        let Some(mine) = &placed.stream.bulk else {
+            continue;
+        };
+        for other in streams.iter().take(i) {
+            let theirs = other.stream.bulk.as_ref().map(|bulk| &bulk.prefix);
+            if let Some(theirs) = theirs
+                && (theirs.starts_with(&mine.prefix) || mine.prefix.starts_with(theirs))
+            {
+                let message = format!(
+                    "{:?} and {theirs:?} of the stream {} ({}) have keys in common; one key feeds one stream",
+                    mine.prefix, other.stream.name, other.file
+                );
+                findings.add(&At::file(&placed.file), "bulk.prefix", message);
             }
         }
     }

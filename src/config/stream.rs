@@ -75,7 +75,7 @@ pub(crate) fn stream(
     let topics = topics(root, settings, reader);
     let bulk = root
         .has("bulk")
-        .then(|| bulk::bulk(&root.section("bulk")))
+        .then(|| bulk::bulk(&root.section("bulk"), name, settings.bucket.is_some()))
         .flatten();
     let flush = flush(&root.section("flush"), settings.flush);
     let fields = fields::read(root, schema.as_ref().map(|(_, schema)| schema));

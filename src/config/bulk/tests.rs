@@ -1,13 +1,18 @@
 use std::collections::BTreeMap;
 
 use crate::config::dialect::LineEnd;
-use crate::config::{Config, OnDuplicate, Problems, load};
+use crate::config::{After, Config, OnDuplicate, Problems, load};
 
 const SCHEMA: &str =
     r#"{"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}]}"#;
 
 /// What a configuration with these sections in the stream is read as.
 fn read(stream: &str) -> Result<Config, Problems> {
+    read_with("", &[stream])
+}
+
+/// The same with these settings and several streams.
+fn read_with(settings: &str, streams: &[&str]) -> Result<Config, Problems> {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| {
         let path = folder.path().join(path);
@@ -17,15 +22,17 @@ fn read(stream: &str) -> Result<Config, Problems> {
     let lake = folder.path().join("lake");
     write(
         "weir.toml",
-        &format!("[lake]\nurl = \"file://{}\"\n", lake.display()),
+        &format!("[lake]\nurl = \"file://{}\"\n{settings}", lake.display()),
     );
     write("schemas/r/1.avsc", SCHEMA);
-    write(
-        "streams/s.toml",
-        &format!(
-            "source = \"e\"\nobject = \"o\"\ncategory = \"other\"\nschema = {{ subject = \"r\" }}\nprimary_key = [\"n\"]\n{stream}\n"
-        ),
-    );
+    for (number, stream) in streams.iter().enumerate() {
+        write(
+            &format!("streams/s{number}.toml"),
+            &format!(
+                "source = \"e\"\nobject = \"o\"\ncategory = \"other\"\nschema = {{ subject = \"r\" }}\nprimary_key = [\"n\"]\n{stream}\n"
+            ),
+        );
+    }
     load(&folder.path().join("weir.toml"), &BTreeMap::new())
 }
 
@@ -92,7 +99,10 @@ max_record_bytes = "2MiB""##;
 fn what_is_wrong_names_its_key() {
     for (stream, told) in [
         ("", "topics: is required, or [bulk]"),
-        ("[bulk]\nprefix = \"x/\"", "bulk.prefix: is not supported"),
+        (
+            "[bulk]\nprefix = \"x/\"",
+            "bulk.prefix: needs [bulk] in weir.toml",
+        ),
         (
             "[bulk]\nmax_reject_ratio = 1.5",
             "bulk.max_reject_ratio: must be a number from 0 to 1",
@@ -117,4 +127,83 @@ fn what_is_wrong_names_its_key() {
             "{stream}\n{problems}\nshould tell: {told}"
         );
     }
+}
+
+const BUCKET: &str = "[bulk]\nurl = \"file:///tmp/drop\"\n";
+
+#[test]
+fn a_bucket_has_defaults_and_feeds_each_stream_from_its_prefix() {
+    let config = read_with(
+        BUCKET,
+        &["[bulk]", "[bulk]\nprefix = \"a/b\"\nafter = \"delete\""],
+    );
+    let config = config.map_err(|p| p.to_string()).unwrap();
+    let bucket = config.bucket.unwrap();
+    assert_eq!(bucket.url.as_str(), "file:///tmp/drop");
+    assert_eq!((bucket.poll.as_secs(), bucket.settle.as_secs()), (5, 5));
+    let bulk = |at: usize| config.streams[at].bulk.clone().unwrap();
+    assert_eq!((&*bulk(0).prefix, bulk(0).after), ("s0/", After::Keep));
+    assert_eq!((&*bulk(1).prefix, bulk(1).after), ("a/b/", After::Delete));
+}
+
+#[test]
+fn what_is_wrong_with_a_bucket_names_its_key() {
+    for (settings, streams, told) in [
+        ("[bulk]\n", &["[bulk]"][..], "bulk.url: is required"),
+        (
+            "[bulk]\nurl = \"http://x\"\n",
+            &["[bulk]"],
+            "must begin with file://",
+        ),
+        (
+            "[bulk]\nurl = \"file:///d\"\npoll = \"0s\"\n",
+            &["[bulk]"],
+            "bulk.poll: \"0s\" must be above zero",
+        ),
+        (
+            BUCKET,
+            &["[bulk]\nprefix = \"/x\""],
+            "must not begin with a slash",
+        ),
+        (
+            BUCKET,
+            &["[bulk]\nprefix = \"/\""],
+            "must not begin with a slash",
+        ),
+        (
+            BUCKET,
+            &["[bulk]\nprefix = \"a//b\""],
+            "nor hold two in a row",
+        ),
+        (
+            BUCKET,
+            &["[bulk]\nprefix = \"a/../b\""],
+            "begins with a dot",
+        ),
+        (
+            BUCKET,
+            &["[bulk]\nprefix = \"_results/x\""],
+            "where results go",
+        ),
+        (BUCKET, &["[bulk]\nafter = \"move\""], "bulk.after: "),
+        (
+            BUCKET,
+            &["[bulk]\nprefix = \"a\"", "[bulk]\nprefix = \"a/b\""],
+            "one key feeds one stream",
+        ),
+        (
+            BUCKET,
+            &["[bulk]\nprefix = \"\"", "[bulk]"],
+            "one key feeds one stream",
+        ),
+    ] {
+        let problems = read_with(settings, streams).expect_err(told).to_string();
+        assert!(
+            problems.contains(told),
+            "{settings}{streams:?}\n{problems}\nshould tell: {told}"
+        );
+    }
+    // `a` is no folder above `ab`.
+    let beside = ["[bulk]\nprefix = \"a\"", "[bulk]\nprefix = \"ab\""];
+    assert!(read_with(BUCKET, &beside).is_ok());
 }

@@ -352,7 +352,7 @@ fn rules_of_a_stream_name_their_key() {
         (
             "[topics]",
             "[bulk]\nprefix = \"x\"\n[topics]",
-            "bulk.prefix: is not supported by this version",
+            "bulk.prefix: needs [bulk] in weir.toml",
         ),
         (
             "[topics]",
@@ -457,7 +457,9 @@ fn documented_defaults_are_the_defaults() {
         config.replace(&folder.0.path().display().to_string(), "")
     };
     let mut held = 0;
-    let settings = format!("{SETTINGS}[registry]\nurl = \"http://127.0.0.1:8081\"\n");
+    let settings = format!(
+        "{SETTINGS}[registry]\nurl = \"http://127.0.0.1:8081\"\n[bulk]\nurl = \"file:///tmp/drop\"\n"
+    );
     let settings = settings.as_str();
     for (heading, text) in [("weir.toml\n", settings), ("Streams\n", STREAM)] {
         let section = page.split("\n## ").find(|s| s.starts_with(heading));
@@ -484,7 +486,7 @@ fn documented_defaults_are_the_defaults() {
             };
             // What a section is for is there once the section is.
             let with_bulk = format!("{text}[bulk]\n");
-            let text = match key.starts_with("bulk.") {
+            let text = match heading == "Streams\n" && key.starts_with("bulk.") {
                 true => with_bulk.as_str(),
                 false => text,
             };
