@@ -4,6 +4,7 @@
 //! (`lake::layout`).
 
 mod file;
+mod pages;
 mod trouble;
 mod watched;
 
@@ -28,9 +29,11 @@ use uuid::Uuid;
 use crate::config::Secret;
 use crate::error::{Error, Result};
 
+pub use pages::Page;
 pub use trouble::{disk_error, store_error};
 pub use watched::Watch;
 
+use pages::Pages;
 use watched::Watched;
 
 /// What the client of a remote store tries on its own, before whoever asked learns of it. A blip is
@@ -53,6 +56,7 @@ pub struct Store {
     /// The same store as the table engine wants it: with the root that its URLs are under.
     engine: (Arc<dyn ObjectStore>, Url),
     local: Option<Folder>,
+    pages: Option<Pages>,
 }
 
 /// A store on local disk.
@@ -72,7 +76,13 @@ impl Store {
             objects,
             url,
             local: None,
+            pages: None,
         })
+    }
+
+    /// The folder of a store on local disk.
+    pub fn folder(&self) -> Option<&Path> {
+        self.local.as_ref().map(|local| local.path.as_path())
     }
 
     /// The store for an engine that resolves URLs, and the URL (with a slash behind it) under
@@ -89,6 +99,7 @@ impl Store {
         Self {
             objects: watched(self.objects),
             engine: (watched(engine), root),
+            pages: self.pages.map(|pages| pages.watched(watch)),
             ..self
         }
     }
@@ -160,7 +171,7 @@ pub fn open(url: &Url, options: &BTreeMap<String, Secret>, fsync: bool) -> Resul
             )));
         }
     }
-    let objects: Arc<dyn ObjectStore> = if url.scheme() == "file" {
+    if url.scheme() == "file" {
         let folder = url
             .to_file_path()
             .map_err(|()| Error::config(format!("{url} names no local folder")))?;
@@ -175,19 +186,21 @@ pub fn open(url: &Url, options: &BTreeMap<String, Secret>, fsync: bool) -> Resul
             url: url.clone(),
             engine: (Arc::new(LocalFileSystem::new().with_fsync(fsync)), root),
             local: Some(Folder { path, fsync }),
+            pages: None,
         });
-    } else {
-        open_remote(url, options).map_err(|e| {
-            Error::config(format!("{url} is no store that can be opened")).because(e)
-        })?
-    };
-    Store::new(objects, url.clone())
+    }
+    let (objects, pages) = open_remote(url, options)
+        .map_err(|e| Error::config(format!("{url} is no store that can be opened")).because(e))?;
+    Ok(Store {
+        pages: Some(pages),
+        ..Store::new(objects, url.clone())?
+    })
 }
 
 fn open_remote(
     url: &Url,
     options: &BTreeMap<String, Secret>,
-) -> object_store::Result<Arc<dyn ObjectStore>> {
+) -> object_store::Result<(Arc<dyn ObjectStore>, Pages)> {
     let (scheme, prefix) = ObjectStoreScheme::parse(url)?;
     macro_rules! built {
         ($builder:ident) => {{
@@ -196,7 +209,9 @@ fn open_remote(
                 // Names in lower case are what `knows_option` knows.
                 builder = builder.with_config(name.to_ascii_lowercase().parse()?, &value.0);
             }
-            Arc::new(PrefixStore::new(builder.build()?, prefix))
+            let store = Arc::new(builder.build()?);
+            let pages = Pages::new(store.clone(), &prefix);
+            (Arc::new(PrefixStore::new(store, prefix)), pages)
         }};
     }
     Ok(match scheme {

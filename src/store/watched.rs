@@ -97,7 +97,11 @@ impl Watch {
         }
     }
 
-    async fn over<T>(&self, op: &'static str, asked: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(super) async fn over<T>(
+        &self,
+        op: &'static str,
+        asked: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let request = self.begin(op, true);
         let answer = asked.await;
         request.answered(answer.as_ref().err());

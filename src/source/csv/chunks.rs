@@ -1,7 +1,7 @@
 //! Where a file's bytes come from.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -41,7 +41,20 @@ impl FileChunks {
     /// # Errors
     /// It cannot be opened.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path)
+        Self::open_at(path, 0)
+    }
+
+    /// A file that is read from byte `from` on.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open_at(path: &Path, from: u64) -> Result<Self> {
+        let open = || {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(from))?;
+            Ok::<_, std::io::Error>(file)
+        };
+        let file = open()
             .map_err(|e| Error::config(format!("{} cannot be read", path.display())).because(e))?;
         Ok(Self {
             file,

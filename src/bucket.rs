@@ -1,0 +1,217 @@
+//! The bucket that files are dropped in.
+//!
+//! Owns: what is in it (`listing`), what a key is (`names`), when a local file holds still (`settle`),
+//! that it changed (`events`), and reading an object in one version of it (`object`). Does not own:
+//! what is done with a drop (`jobs`).
+
+pub mod events;
+pub mod listing;
+pub mod names;
+pub mod object;
+pub mod settle;
+pub mod upload;
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+
+use crate::config;
+use crate::error::{Error, Result};
+use crate::model::job::Identity;
+use crate::source::csv::chunks::{Chunks, FileChunks};
+use crate::store::{self, Store, Watch, store_error};
+
+/// The bucket. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    store: Store,
+    /// How often it is listed.
+    pub poll: Duration,
+    /// How long a local file must hold still.
+    pub settle: Duration,
+}
+
+/// A version of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its key.
+    pub key: Arc<str>,
+    /// Bytes.
+    pub size: u64,
+    /// The store's ETag, where it has one.
+    pub etag: Option<String>,
+    /// Nanoseconds since the epoch.
+    pub modified_ns: i128,
+}
+
+impl Object {
+    fn of_store(meta: ObjectMeta) -> Self {
+        let nanos = meta.last_modified.timestamp_nanos_opt().unwrap_or(0);
+        Self {
+            key: meta.location.as_ref().into(),
+            size: meta.size,
+            etag: meta.e_tag,
+            modified_ns: nanos.into(),
+        }
+    }
+
+    fn of_file(key: &str, metadata: &std::fs::Metadata) -> Self {
+        let modified = metadata.modified().ok();
+        let since = modified.and_then(|m| m.duration_since(UNIX_EPOCH).ok());
+        Self {
+            key: key.into(),
+            size: metadata.len(),
+            etag: None,
+            modified_ns: since.map_or(0, |s| i128::try_from(s.as_nanos()).unwrap_or(i128::MAX)),
+        }
+    }
+
+    /// What tells its content from another.
+    pub fn identity(&self) -> Identity {
+        match &self.etag {
+            Some(etag) => Identity::etag(etag),
+            None => Identity::size_and_time(self.size, self.modified_ns),
+        }
+    }
+
+    /// Milliseconds since the epoch.
+    pub fn modified_ms(&self) -> i64 {
+        i64::try_from(self.modified_ns / 1_000_000).unwrap_or(-1)
+    }
+}
+
+impl Bucket {
+    /// The bucket of `settings`, every request to which `watch` sees. A local folder is made.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open(settings: &config::Bucket, watch: Option<&Watch>) -> Result<Self> {
+        let store = store::open(&settings.url, &settings.options, false)?;
+        Ok(Self {
+            store: match watch {
+                Some(watch) => store.watched(watch),
+                None => store,
+            },
+            poll: settings.poll,
+            settle: settings.settle,
+        })
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> &url::Url {
+        self.store.url()
+    }
+
+    /// True for a folder on local disk.
+    pub fn is_local(&self) -> bool {
+        self.store.folder().is_some()
+    }
+
+    /// The object that is at `key` now.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn look(&self, key: &str) -> Result<Option<Object>> {
+        if let Some(folder) = self.store.folder() {
+            return match std::fs::metadata(folder.join(key)) {
+                Ok(metadata) if metadata.is_file() => Ok(Some(Object::of_file(key, &metadata))),
+                Ok(_) => Ok(None),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(e) => Err(store::disk_error("look at a drop", e)),
+            };
+        }
+        let Ok(path) = Path::parse(key) else {
+            return Ok(None);
+        };
+        match self.objects().head(&path).await {
+            Ok(meta) => Ok(Some(Object::of_store(meta))),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(store_error("look at a drop", e)),
+        }
+    }
+
+    /// The bytes of `object` from `from` on, for a thread that may block. Called within the runtime.
+    ///
+    /// # Errors
+    /// It cannot be opened. An object that changed since is told by its next piece, or is read in
+    /// another version: [`Bucket::look`] tells it.
+    pub fn chunks(&self, object: &Object, from: u64) -> Result<Box<dyn Chunks>> {
+        if let Some(folder) = self.store.folder() {
+            let path = folder.join(&*object.key);
+            return Ok(Box::new(FileChunks::open_at(&path, from)?));
+        }
+        Ok(Box::new(object::ObjectChunks::new(
+            self.objects(),
+            object,
+            from,
+        )?))
+    }
+
+    /// The bytes at `key`; `None` if there are none. For what is small.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn get(&self, key: &str) -> Result<Option<Bytes>> {
+        let bytes = async { self.objects().get(&path_of(key)?).await?.bytes().await };
+        match bytes.await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(store_error("read from the bucket", e)),
+        }
+    }
+
+    /// Puts `bytes` at `key`, in the place of what is there.
+    ///
+    /// # Errors
+    /// The store does not take them.
+    pub async fn put(&self, key: &str, bytes: impl Into<Bytes>) -> Result<()> {
+        let put = async {
+            let payload = bytes.into().into();
+            self.objects().put(&path_of(key)?, payload).await
+        };
+        put.await
+            .map(drop)
+            .map_err(|e| store_error("write to the bucket", e))
+    }
+
+    /// Deletes what is at `key`, if anything is.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        let delete = async { self.objects().delete(&path_of(key)?).await };
+        match delete.await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(store_error("delete from the bucket", e)),
+        }
+    }
+
+    /// Tries whether the bucket can be listed and results can be written.
+    ///
+    /// # Errors
+    /// It cannot be reached, listed or written.
+    pub async fn probe(&self, instance: &str) -> Result<()> {
+        self.store.page(names::RESULTS, None).await?;
+        let key = format!("{}probe-{}", names::RESULTS, names::segment(instance));
+        self.put(&key, Bytes::from_static(b"probe\n")).await?;
+        self.delete(&key).await
+    }
+
+    fn objects(&self) -> Arc<dyn ObjectStore> {
+        self.store.objects()
+    }
+}
+
+fn path_of(key: &str) -> object_store::Result<Path> {
+    Ok(Path::parse(key)?)
+}
+
+/// That a key is none that can be read by.
+pub(crate) fn unreadable(key: &str) -> Error {
+    Error::refused(format!(
+        "the key {key:?} has an empty part, a dot part or a control character"
+    ))
+}

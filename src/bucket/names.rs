@@ -1,0 +1,115 @@
+//! What a key of the bucket is, and where the result of a job goes.
+
+use crate::model::job::JobId;
+
+/// What results are below.
+pub const RESULTS: &str = "_results/";
+
+/// What a key is to the watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A CSV file, as it is or packed.
+    File,
+    /// Several files as one job.
+    Manifest,
+    /// None of the watch's business: results, names that are never taken, other kinds of files.
+    Other,
+}
+
+/// What the name says. Names that begin with a dot, in any part of the key, and those that end in
+/// `.tmp` or `.part` are never taken.
+pub fn kind(key: &str) -> Kind {
+    let lower = key.to_ascii_lowercase();
+    let is_passed = key.starts_with(RESULTS)
+        || key.split('/').any(|part| part.starts_with('.'))
+        || lower.ends_with(".tmp")
+        || lower.ends_with(".part");
+    if is_passed {
+        return Kind::Other;
+    }
+    if lower.ends_with(".job.json") {
+        return Kind::Manifest;
+    }
+    let is_csv = [".csv", ".csv.gz", ".csv.zst"];
+    match is_csv.iter().any(|end| lower.ends_with(end)) {
+        true => Kind::File,
+        false => Kind::Other,
+    }
+}
+
+/// The folder of a job's result, with a slash behind it.
+pub fn result_folder(key: &str, job: &JobId) -> String {
+    let parts: Vec<String> = key.split('/').map(segment).collect();
+    format!("{RESULTS}{}/{job}/", parts.join("/"))
+}
+
+/// `job.json` of a job.
+pub fn job_document(key: &str, job: &JobId) -> String {
+    format!("{}job.json", result_folder(key, job))
+}
+
+/// A name as one part of a path: percent-encoded where it holds `%`, control characters or a
+/// separator, or is `.` or `..`.
+pub fn segment(name: &str) -> String {
+    let is_dots = matches!(name, "." | "..");
+    let mut segment = String::with_capacity(name.len());
+    for mark in name.chars() {
+        if mark == '%' || mark == '/' || mark.is_control() || is_dots {
+            let mut bytes = [0; 4];
+            for byte in mark.encode_utf8(&mut bytes).bytes() {
+                segment.push_str(&format!("%{byte:02X}"));
+            }
+        } else {
+            segment.push(mark);
+        }
+    }
+    segment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_part_of_a_path() {
+        for (name, part) in [
+            ("a b.csv", "a b.csv"),
+            ("%2e", "%252e"),
+            ("..", "%2E%2E"),
+            ("a\nb", "a%0Ab"),
+            ("\u{85}", "%C2%85"),
+            ("ü😀", "ü😀"),
+        ] {
+            assert_eq!(segment(name), part);
+        }
+    }
+
+    #[test]
+    fn a_key_is_a_file_a_manifest_or_passed_over() {
+        for (key, is) in [
+            ("orders/a.csv", Kind::File),
+            ("orders/2026/A.CSV.GZ", Kind::File),
+            ("a.csv.zst", Kind::File),
+            ("orders/a.job.json", Kind::Manifest),
+            ("orders/a.json", Kind::Other),
+            ("orders/a.csv.tmp", Kind::Other),
+            ("orders/a.csv.part", Kind::Other),
+            ("orders/.a.csv", Kind::Other),
+            ("orders/.git/a.csv", Kind::Other),
+            ("_results/orders/a.csv/1/failed.csv", Kind::Other),
+            ("orders/_results/a.csv", Kind::File),
+            ("orders/a.txt", Kind::Other),
+        ] {
+            assert_eq!(kind(key), is, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_result_lies_below_the_key() {
+        let job: JobId = serde_json::from_str("\"0a\"").unwrap();
+        assert_eq!(
+            job_document("orders/a%2e\n.csv", &job),
+            "_results/orders/a%252e%0A.csv/0a/job.json"
+        );
+    }
+}
