@@ -5,6 +5,7 @@
 //! `lake::layout` (every path), `lake::verify`.
 //! Does not own: when a batch is cut, or who retries (`pipeline`).
 
+pub mod claims;
 pub mod columns;
 pub mod delta;
 pub mod failure;
@@ -12,6 +13,7 @@ pub mod follow;
 pub mod jobs;
 pub mod layout;
 pub mod ledger;
+pub mod progress;
 pub mod protocol;
 pub mod rejects;
 pub mod sources;
@@ -22,15 +24,16 @@ use std::collections::HashMap;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::lake::protocol::has_position;
-use crate::model::ledger::{CommitRecord, RejectsFile};
+use crate::model::ledger::{CommitRecord, JobRecord, RejectsFile};
 use crate::model::position::{SourceId, SourcePartition};
 
 /// A data file that is uploaded and not yet in the log.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataFile {
     /// Path relative to the table's root.
     pub path: String,
@@ -77,6 +80,8 @@ pub struct Logged {
     pub batch: Option<Uuid>,
     /// The rejects files that the commit names.
     pub rejects: Vec<RejectsFile>,
+    /// The bulk job that it landed.
+    pub job: Option<JobRecord>,
 }
 
 /// What the ledger last said of source partitions, beside their positions.

@@ -18,8 +18,8 @@ use crate::lake::delta::DeltaTable;
 use crate::lake::jobs::LandedJobs;
 use crate::lake::{DataFile, LakeTable};
 use crate::model::job::{Identity, JobCounts, JobDocument, JobFile, JobId, JobState};
-use crate::model::ledger::RejectsFile;
-use crate::pipeline::bulk::land::{ReadJob, Seen, batch, seen};
+use crate::model::ledger::{JobRecord, RejectsFile};
+use crate::pipeline::bulk::land::{ReadFile, ReadJob, Seen, batch, is_duplicate, seen};
 use crate::pipeline::bulk::{Conversion, Dropped, Ending, Outcome, Part, Progress, convert};
 use crate::pipeline::commit::{Committer, Landing};
 use crate::pipeline::in_force;
@@ -202,12 +202,27 @@ impl Loader {
             job: &drop.job,
             key: &drop.key,
             identity: &drop.identity,
-            sha256,
-            records: outcome.records,
-            counts,
+            sha256: sha256.clone(),
+            files: vec![ReadFile {
+                key: &drop.key,
+                records: outcome.records,
+                counts,
+            }],
         };
         let ready = batch(&plan, &self.instance, &read, files, rejects);
-        match self.committer.land(&ready).await {
+        let known = self.landed.newest().unwrap_or(0);
+        let refuse = |other: &JobRecord| {
+            let policy = self.bulk.on_duplicate;
+            is_duplicate(other, &drop.key, &sha256, policy)
+                .then(|| format!("job {} of the same content landed meanwhile", other.id))
+        };
+        match self.committer.land_job(&ready, known, &refuse).await {
+            Landing::Duplicate { reason } => {
+                folder.forget_rows()?;
+                *document = self.begun(drop);
+                document.reason = Some(reason);
+                Ok(Some(JobState::JobComplete))
+            }
             Landing::Committed { .. } | Landing::AlreadyCommitted { .. } => {
                 self.table.follow_rejects().await?;
                 Ok(Some(JobState::JobComplete))

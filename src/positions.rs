@@ -232,7 +232,7 @@ pub async fn land(
             // An instance moved a position since the look.
             Landing::Fenced { .. } => {}
             Landing::GaveUp(error) => return Err(error),
-            Landing::SchemaBehind { .. } | Landing::UploadAgain => {
+            Landing::SchemaBehind { .. } | Landing::UploadAgain | Landing::Duplicate { .. } => {
                 return Err(Error::internal("a change without rows was asked for rows"));
             }
         }

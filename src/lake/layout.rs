@@ -58,6 +58,14 @@ pub fn schema_text(version: u32) -> String {
     format!("_weir/schemas/{version}.avsc")
 }
 
+/// Folder of the jobs that are under way, relative to the DLO.
+pub const JOBS_FOLDER: &str = "_weir/jobs";
+
+/// Folder of a job that is under way, relative to the DLO, without a slash behind it.
+pub fn job_folder(job: &str) -> String {
+    format!("{JOBS_FOLDER}/{job}")
+}
+
 /// Folder of the folded ledger, relative to the DLO.
 pub const LEDGER_FOLDER: &str = "_weir/ledger";
 

@@ -51,6 +51,11 @@ impl JobId {
         Self(hex(&hash.finalize()[..16]))
     }
 
+    /// The id that a name tells.
+    pub fn from_text(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// 32 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -101,6 +106,18 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// Its name, as everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobState::Open => "Open",
+            JobState::UploadComplete => "UploadComplete",
+            JobState::InProgress => "InProgress",
+            JobState::JobComplete => "JobComplete",
+            JobState::Failed => "Failed",
+            JobState::Aborted => "Aborted",
+        }
+    }
+
     /// True once nothing more happens to it.
     pub fn is_final(self) -> bool {
         matches!(

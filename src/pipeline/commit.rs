@@ -33,7 +33,7 @@ use crate::lake::protocol::{
     Claim, Judge, Moved, Verdict, has_position, judge, resolve_start, schema_in_force,
 };
 use crate::lake::{Answer, Commit, LakeTable, Logged, ReadyBatch, View};
-use crate::model::ledger::CommitRecord;
+use crate::model::ledger::{CommitRecord, JobRecord};
 use crate::model::position::{APP_ID_SCHEMA, SourcePartition};
 use crate::pipeline::commit::backoff::{Backoff, Jitter};
 use crate::shutdown::{Phase, Shutdown};
@@ -82,6 +82,12 @@ pub enum Landing {
         /// Puts that found their version taken.
         conflicts: u32,
     },
+    /// A job of the same drop or content landed meanwhile; nothing of this one is, or ever will be,
+    /// committed.
+    Duplicate {
+        /// What the caller's judgement said of it.
+        reason: String,
+    },
     /// The batch is not in the log as far as was seen, and its files are so old that a vacuum may
     /// have taken them: upload them again under new names and land the batch again, under the same
     /// batch id and with this committer.
@@ -106,6 +112,9 @@ pub struct Committer {
     /// the call, so that a batch that is landed again is looked for in all versions since.
     unsettled: Mutex<HashMap<Uuid, u64>>,
 }
+
+/// What a job must not land beside.
+pub type Refuse<'a> = &'a (dyn Fn(&JobRecord) -> Option<String> + Sync);
 
 /// What one call keeps from look to look.
 struct Course {
@@ -176,13 +185,33 @@ impl Committer {
         self.land_uploaded(batch, uploaded_at).await
     }
 
+    /// Lands the batch of a job, which may be in the log since before this call: the jobs up to
+    /// version `known` are the caller's knowledge; those above are looked through, before each put,
+    /// for the batch itself and for what `refuse` says.
+    pub async fn land_job(&self, batch: &ReadyBatch, known: u64, refuse: Refuse<'_>) -> Landing {
+        self.unsettled.lock().entry(batch.batch).or_insert(known);
+        let oldest = batch.commit.files.iter().map(|file| file.modified_ms).min();
+        let uploaded_at = oldest.map_or(self.clock.now(), |ms| Micros(ms.saturating_mul(1000)));
+        self.land_unless(batch, uploaded_at, refuse).await
+    }
+
     /// Lands `batch`, the first file of which was uploaded at `uploaded_at`.
     pub async fn land_uploaded(&self, batch: &ReadyBatch, uploaded_at: Micros) -> Landing {
+        self.land_unless(batch, uploaded_at, &|_| None).await
+    }
+
+    async fn land_unless(
+        &self,
+        batch: &ReadyBatch,
+        uploaded_at: Micros,
+        refuse: Refuse<'_>,
+    ) -> Landing {
         let landing = async {
             let claim = Claim::of(&batch.commit.record);
             let mut course = Course::new();
             loop {
-                let again = match self.step(batch, &claim, uploaded_at, &mut course).await {
+                let step = self.step(batch, &claim, uploaded_at, refuse, &mut course);
+                let again = match step.await {
                     Ok(landing) => return landing,
                     Err(again) => again,
                 };
@@ -238,6 +267,7 @@ impl Committer {
         batch: &ReadyBatch,
         claim: &Claim,
         uploaded_at: Micros,
+        refuse: Refuse<'_>,
         course: &mut Course,
     ) -> Result<Landing, Again> {
         let (view, seen) = self.look(batch.batch).await?;
@@ -252,6 +282,13 @@ impl Committer {
                 return Ok(Landing::SchemaBehind { table, conflicts });
             }
         };
+        let reason = seen
+            .iter()
+            .filter_map(|commit| commit.job.as_ref())
+            .find_map(refuse);
+        if let Some(reason) = reason {
+            return Ok(Landing::Duplicate { reason });
+        }
         // Before every put and after its look: a vacuum makes a commit of its own before it takes
         // files, so a put that is based on this look conflicts with any later one.
         let age_us = self.clock.now().0.saturating_sub(uploaded_at.0);

@@ -271,7 +271,7 @@ impl LandingParts {
                 self.evolution.catch_up(table).await;
                 self.flow.fence();
             }
-            Landing::UploadAgain => {
+            Landing::UploadAgain | Landing::Duplicate { .. } => {
                 count("failed", 1);
                 tracing::warn!(
                     stream,

@@ -90,6 +90,7 @@ fn logged(version: u64, commit: &Commit) -> Logged {
         version,
         batch: Some(commit.record.batch),
         rejects: commit.record.rejects.clone(),
+        job: commit.record.job.clone(),
     }
 }
 

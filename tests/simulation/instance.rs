@@ -311,7 +311,9 @@ impl Instance {
                 After::Advance
             }
             Landing::Fenced { .. } if drops => After::Advance,
-            Landing::Fenced { .. } | Landing::UploadAgain => After::ReadAgain,
+            Landing::Fenced { .. } | Landing::UploadAgain | Landing::Duplicate { .. } => {
+                After::ReadAgain
+            }
             Landing::SchemaBehind { table, .. } => After::DecodeAgain(table),
             Landing::GaveUp(_) => After::Stop,
         }
@@ -425,6 +427,7 @@ fn name(landing: Option<&Landing>) -> &'static str {
         Some(Landing::Fenced { .. }) => "fenced",
         Some(Landing::SchemaBehind { .. }) => "schema behind",
         Some(Landing::UploadAgain) => "upload again",
+        Some(Landing::Duplicate { .. }) => "duplicate",
         Some(Landing::GaveUp(_)) => "gave up",
     }
 }

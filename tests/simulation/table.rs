@@ -94,6 +94,7 @@ impl LakeTable for SimTable {
                     version: i as u64 + 1,
                     batch: Some(commit.record.batch),
                     rejects: commit.record.rejects.clone(),
+                    job: commit.record.job.clone(),
                 })
                 .collect()
         };

@@ -139,13 +139,14 @@ async fn folded(
 }
 
 fn of_commit(commit: LoggedCommit) -> Logged {
-    let (batch, rejects) = match commit.record {
-        Some(record) => (Some(record.batch), record.rejects),
-        None => (None, Vec::new()),
+    let (batch, rejects, job) = match commit.record {
+        Some(record) => (Some(record.batch), record.rejects, record.job),
+        None => (None, Vec::new(), None),
     };
     Logged {
         version: commit.version,
         batch,
         rejects,
+        job,
     }
 }

@@ -31,6 +31,7 @@ fn commits(from: u64, files: &[&[&str]]) -> Vec<Logged> {
             version,
             batch: None,
             rejects: files.iter().map(|name| file(name)).collect(),
+            job: None,
         })
         .collect()
 }

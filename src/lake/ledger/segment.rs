@@ -80,6 +80,7 @@ impl Segment {
             version: commit.version,
             batch: commit.batch,
             rejects: commit.rejects,
+            job: commit.job,
         })
     }
 }

@@ -45,6 +45,7 @@ fn logged(version: u64, record: Option<&CommitRecord>) -> Logged {
         version,
         batch: record.map(|record| record.batch),
         rejects: Vec::new(),
+        job: None,
     }
 }
 

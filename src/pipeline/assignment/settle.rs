@@ -357,7 +357,10 @@ impl Settler {
         match self.committer.land(&ready).await {
             Landing::Committed { .. } | Landing::AlreadyCommitted { .. } => Ok(()),
             // Another instance was first: the caller looks again.
-            Landing::Fenced { .. } | Landing::UploadAgain | Landing::SchemaBehind { .. } => {
+            Landing::Fenced { .. }
+            | Landing::UploadAgain
+            | Landing::SchemaBehind { .. }
+            | Landing::Duplicate { .. } => {
                 Err(Error::unreachable("another instance moved the position"))
             }
             Landing::GaveUp(error) => Err(error),

@@ -14,7 +14,7 @@ use crate::model::ledger::{
 use crate::model::position::{SourceId, SourcePartition};
 use crate::pipeline::plan::StreamPlan;
 
-/// A file that was read and is to land.
+/// A job that was read and is to land.
 #[derive(Debug)]
 pub struct ReadJob<'a> {
     /// The job.
@@ -25,6 +25,15 @@ pub struct ReadJob<'a> {
     pub identity: &'a Identity,
     /// Content hash.
     pub sha256: String,
+    /// Its files, in order.
+    pub files: Vec<ReadFile<'a>>,
+}
+
+/// A file of it.
+#[derive(Debug)]
+pub struct ReadFile<'a> {
+    /// Its key.
+    pub key: &'a str,
     /// Records that were read.
     pub records: u64,
     /// What became of them.
@@ -63,6 +72,11 @@ pub fn seen(landed: &LandedJobs, key: &str, sha256: &str, policy: OnDuplicate) -
     }
 }
 
+/// True if a job must not land beside `other`, which has its content.
+pub fn is_duplicate(other: &JobRecord, key: &str, sha256: &str, policy: OnDuplicate) -> bool {
+    other.sha256 == sha256 && (other.key == key || policy == OnDuplicate::Skip)
+}
+
 /// The batch that lands a job.
 pub fn batch(
     plan: &StreamPlan,
@@ -72,17 +86,20 @@ pub fn batch(
     rejects: Vec<RejectsFile>,
 ) -> ReadyBatch {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let partition = SourcePartition {
-        source_id: SourceId::bulk(read.job.as_str()),
-        partition: 0,
-    };
-    let range = RangeRecord {
-        to: number(read.records),
-        read: number(read.records),
-        accepted: number(read.counts.accepted),
-        rejected: number(read.counts.rejected),
-        ..RangeRecord::starting_point(read.key, &partition, 0)
-    };
+    let source_id = SourceId::bulk(read.job.as_str());
+    let ranges = read.files.iter().zip(0..).map(|(file, place)| {
+        let partition = SourcePartition {
+            source_id: source_id.clone(),
+            partition: place,
+        };
+        RangeRecord {
+            to: number(file.records),
+            read: number(file.records),
+            accepted: number(file.counts.accepted),
+            rejected: number(file.counts.rejected),
+            ..RangeRecord::starting_point(file.key, &partition, 0)
+        }
+    });
     let record = CommitRecord {
         version: RECORD_VERSION,
         role: Role::Data,
@@ -90,7 +107,7 @@ pub fn batch(
         instance: instance.to_owned(),
         cut: Some(Cut::End),
         schema: Some(plan.version()),
-        ranges: vec![range],
+        ranges: ranges.collect(),
         rejects,
         job: Some(JobRecord {
             id: read.job.as_str().to_owned(),

@@ -56,8 +56,9 @@ impl LakeTable for Memory {
     async fn commits_since(&self, after: u64, most: usize) -> Result<Vec<Logged>> {
         let records = self.records().into_iter().map(|(version, record)| Logged {
             version,
-            batch: record.map(|record| record.batch),
+            batch: record.as_ref().map(|record| record.batch),
             rejects: Vec::new(),
+            job: record.and_then(|record| record.job.clone()),
         });
         let newer = records.filter(|commit| commit.version > after);
         Ok(newer.take(most).collect())

@@ -10,8 +10,8 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
-use crate::config::OnDuplicate;
 use crate::config::dialect::{Dialect, DialectKeys};
+use crate::config::{After, OnDuplicate};
 use crate::model::job::{Identity, JobId, hex};
 use crate::pipeline::bulk::Resume;
 use crate::pipeline::bulk::convert::judge::Verdict;
@@ -37,11 +37,14 @@ fn conversion(workers: usize, part_bytes: u64, limits: (f64, u64)) -> Conversion
     Conversion {
         plan: Arc::new(StreamPlan::new(Arc::new(stream), 100, WriterSource::None)),
         bulk: Bulk {
+            prefix: "r/".to_owned(),
+            after: After::Keep,
             on_duplicate: OnDuplicate::Load,
             max_reject_ratio: limits.0,
             max_rejects: limits.1,
             escape_formulas: false,
             dialect: Arc::new(Dialect::new(&DialectKeys::default()).unwrap()),
+            dialect_keys: DialectKeys::default(),
         },
         clock: Clock::system(),
         workers,
