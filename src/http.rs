@@ -4,14 +4,16 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::error::{Error, Result};
+use crate::jobs::board::JobBoard;
 use crate::metrics::{Metrics, REVISION};
 use crate::pipeline::status::{PartitionState, PartitionStatus, Status, StatusBoard};
 use crate::shutdown::Shutdown;
@@ -20,6 +22,7 @@ use crate::shutdown::Shutdown;
 struct Shared {
     metrics: Metrics,
     status: StatusBoard,
+    jobs: JobBoard,
     instance: String,
     shutdown: Shutdown,
 }
@@ -34,6 +37,7 @@ pub async fn serve(
     instance: String,
     metrics: Metrics,
     status: StatusBoard,
+    jobs: JobBoard,
     shutdown: Shutdown,
 ) -> Result<SocketAddr> {
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(|e| {
@@ -45,6 +49,7 @@ pub async fn serve(
     let shared = Shared {
         metrics,
         status,
+        jobs,
         instance,
         shutdown,
     };
@@ -66,6 +71,8 @@ fn routes(shared: Shared) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/streams", get(streams))
         .route("/api/v1/streams/{name}", get(stream))
+        .route("/api/v1/jobs", get(jobs))
+        .route("/api/v1/jobs/{id}", get(job))
         .fallback(|| async { fault(StatusCode::NOT_FOUND, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             fault(StatusCode::METHOD_NOT_ALLOWED, "this path is for GET only")
@@ -111,6 +118,7 @@ async fn status(State(shared): State<Shared>) -> Response {
         "stopping": shared.shutdown.is_stopping(),
         "broker_down": picture.broker_down,
         "lake_down": picture.lake_down,
+        "bulk_down": picture.bulk_down,
         "registry_down": picture.registry_down,
         "streams": picture.streams.len(),
     }))
@@ -132,6 +140,33 @@ async fn stream(State(shared): State<Shared>, Path(name): Path<String>) -> Respo
     match picture.streams.get(&name) {
         Some(partitions) => Json(shared.told(&name, &picture, partitions)).into_response(),
         None => fault(StatusCode::NOT_FOUND, "there is no such stream"),
+    }
+}
+
+/// Which jobs are asked for.
+#[derive(Debug, Deserialize)]
+struct OfJobs {
+    stream: Option<String>,
+    state: Option<String>,
+}
+
+/// The jobs that this instance knows, the newest first.
+async fn jobs(State(shared): State<Shared>, Query(asked): Query<OfJobs>) -> Response {
+    let jobs = shared.jobs.all().into_iter().filter(|job| {
+        let OfJobs { stream, state } = &asked;
+        stream.as_ref().is_none_or(|stream| *stream == job.stream)
+            && state
+                .as_ref()
+                .is_none_or(|state| state == job.state.as_str())
+    });
+    let jobs: Vec<_> = jobs.collect();
+    Json(json!({ "jobs": jobs })).into_response()
+}
+
+async fn job(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
+    match shared.jobs.get(&id) {
+        Some(job) => Json(job).into_response(),
+        None => fault(StatusCode::NOT_FOUND, "this instance knows no such job"),
     }
 }
 
@@ -166,6 +201,11 @@ impl Shared {
         if let Some(trouble) = &picture.lake_down {
             reasons.push(format!(
                 "the lake's store does not answer as it should: {trouble}"
+            ));
+        }
+        if let Some(trouble) = &picture.bulk_down {
+            reasons.push(format!(
+                "the bucket's store does not answer as it should: {trouble}"
             ));
         }
         for (stream, reason) in &picture.held {

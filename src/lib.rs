@@ -2,12 +2,14 @@
 //! registered schema, nothing lost, nothing doubled. `ARCHITECTURE.md` is the map.
 
 pub mod app;
+pub mod bucket;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod fail_point;
 pub mod http;
+pub mod jobs;
 pub mod lake;
 pub mod load;
 pub mod metrics;

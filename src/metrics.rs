@@ -44,6 +44,7 @@ pub struct Metrics {
     pub registry_requests: IntCounterVec,
     pub kafka_errors: IntCounterVec,
     pub schema_refused: IntGaugeVec,
+    pub jobs: IntGaugeVec,
     pub build_info: IntGaugeVec,
 }
 
@@ -192,6 +193,12 @@ impl Metrics {
                 "weir_schema_refused",
                 "1 while a newer schema version is refused and the one in force goes on",
                 &["stream"],
+            )?,
+            jobs: gauge(
+                &r,
+                "weir_jobs",
+                "Bulk jobs that this instance knows, by state; ended ones since it started",
+                &["stream", "state"],
             )?,
             build_info: gauge(
                 &r,

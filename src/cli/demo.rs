@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Log};
 use crate::error::{Error, Result};
 use crate::http;
+use crate::jobs::board::JobBoard;
 use crate::lake::layout;
 use crate::lake::rejects::{Groups, RejectsTable};
 use crate::lake::verify::{SourceReport, StreamReport};
@@ -73,10 +74,12 @@ async fn demo(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     let config = setup::write(&dir, &address, &context.environment)?;
     output::notice(&format!("settings and lake in {}", dir.display()));
     let (trigger, mut stop) = shutdown::channel();
+    let metrics = Metrics::new()?;
     let parts = Parts {
         clock: Clock::system(),
-        metrics: Metrics::new()?,
         status: StatusBoard::default(),
+        jobs: JobBoard::new(metrics.clone()),
+        metrics,
         shutdown: stop.clone(),
         look_again: tokio::sync::watch::channel(0).1,
     };
@@ -135,6 +138,7 @@ async fn serve(config: &Config, parts: &Parts) -> Result<()> {
         config.instance.clone(),
         parts.metrics.clone(),
         parts.status.clone(),
+        parts.jobs.clone(),
         shutdown,
     )
     .await?;

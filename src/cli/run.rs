@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::fail_point;
 use crate::http;
+use crate::jobs::board::JobBoard;
 use crate::metrics::Metrics;
 use crate::pipeline::status::StatusBoard;
 use crate::shutdown::{self, Phase, Trigger};
@@ -75,10 +76,12 @@ async fn serve(config: Config) -> Result<ExitCode> {
     let (trigger, shutdown) = shutdown::channel();
     // Before anything is seen of this process, so that whoever sees it can stop it.
     let signals = signals()?;
+    let metrics = Metrics::new()?;
     let parts = Parts {
         clock: Clock::system(),
-        metrics: Metrics::new()?,
         status: StatusBoard::default(),
+        jobs: JobBoard::new(metrics.clone()),
+        metrics,
         shutdown: shutdown.clone(),
         look_again: look_again()?,
     };
@@ -87,6 +90,7 @@ async fn serve(config: Config) -> Result<ExitCode> {
         config.instance.clone(),
         parts.metrics.clone(),
         parts.status.clone(),
+        parts.jobs.clone(),
         shutdown.clone(),
     )
     .await?;

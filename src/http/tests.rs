@@ -24,6 +24,7 @@ impl Server {
             "test".to_owned(),
             metrics.clone(),
             status.clone(),
+            JobBoard::default(),
             shutdown,
         )
         .await
@@ -257,6 +258,7 @@ async fn an_address_that_is_taken_is_a_fault_of_the_settings() {
         "test".to_owned(),
         server.metrics.clone(),
         server.status.clone(),
+        JobBoard::default(),
         shutdown,
     );
     let error = again.await.unwrap_err();

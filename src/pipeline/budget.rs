@@ -18,15 +18,18 @@ pub enum Stage {
     Open,
     /// Encoded files that wait for their upload and commit.
     Encoded,
+    /// Bulk jobs: open files and those on their way.
+    Bulk,
 }
 
 impl Stage {
     /// Every stage with its metric label.
-    pub const ALL: [(Stage, &'static str); 4] = [
+    pub const ALL: [(Stage, &'static str); 5] = [
         (Stage::Kafka, "kafka"),
         (Stage::Queue, "queue"),
         (Stage::Open, "open"),
         (Stage::Encoded, "encoded"),
+        (Stage::Bulk, "bulk"),
     ];
 }
 
@@ -37,7 +40,7 @@ pub struct Budget(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     total: u64,
-    used: [AtomicU64; 4],
+    used: [AtomicU64; 5],
 }
 
 impl Budget {

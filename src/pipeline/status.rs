@@ -76,6 +76,8 @@ pub struct Status {
     pub broker_down: Option<String>,
     /// Why the lake's store does not answer, if it does not.
     pub lake_down: Option<String>,
+    /// Why the bucket's store does not answer, if it does not.
+    pub bulk_down: Option<String>,
     /// Since when and why the schema registry does not answer, if it does not.
     pub registry_down: Option<String>,
     /// Why a stream as a whole does not run, by stream.
@@ -90,6 +92,7 @@ pub struct Status {
 struct Board {
     broker_down: Option<String>,
     lake: Option<Watch>,
+    bulk: Option<Watch>,
     registry: Option<Registry>,
     held: BTreeMap<String, String>,
     schemas: BTreeMap<String, SchemaStatus>,
@@ -135,6 +138,11 @@ impl StatusBoard {
     /// What is known of the lake's store.
     pub fn watch_lake(&self, watch: Watch) {
         self.0.lock().lake = Some(watch);
+    }
+
+    /// What is known of the bucket's store.
+    pub fn watch_bulk(&self, watch: Watch) {
+        self.0.lock().bulk = Some(watch);
     }
 
     /// What is known of the schema registry.
@@ -192,6 +200,7 @@ impl StatusBoard {
         Status {
             broker_down: board.broker_down.clone(),
             lake_down: board.lake.as_ref().and_then(Watch::trouble),
+            bulk_down: board.bulk.as_ref().and_then(Watch::trouble),
             registry_down: board.registry.as_ref().and_then(Registry::trouble),
             held: board.held.clone(),
             schemas: board.schemas.clone(),

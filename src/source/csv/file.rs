@@ -51,7 +51,7 @@ impl Default for Sizes {
 }
 
 /// What a file's first bytes and lines tell, and reading on from its middle needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The encoding's name, the byte order of UTF-16 included.
     pub encoding: String,

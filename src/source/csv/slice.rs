@@ -14,7 +14,7 @@ use crate::source::csv::text::raw_length;
 pub const MOST_CELLS: usize = 1 << 16;
 
 /// A place between two records, where reading can begin again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Bytes of the unpacked file before it.
     pub byte: u64,

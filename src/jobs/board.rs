@@ -1,0 +1,93 @@
+//! The jobs that this instance knows, for whoever asks.
+//!
+//! Owns: the picture of each, and the gauge of how many are in which state. What ended is kept in a
+//! bounded number.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::metrics::Metrics;
+use crate::model::job::{JobDocument, JobId, JobState};
+
+/// Ended jobs that are kept.
+const ENDED: usize = 1000;
+
+/// The board. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct JobBoard(Arc<Mutex<Board>>);
+
+#[derive(Debug, Default)]
+struct Board {
+    metrics: Option<Metrics>,
+    jobs: HashMap<JobId, JobDocument>,
+    /// In the order in which they ended.
+    ended: VecDeque<JobId>,
+}
+
+impl JobBoard {
+    /// A board that tells `metrics` too.
+    pub fn new(metrics: Metrics) -> Self {
+        Self(Arc::new(Mutex::new(Board {
+            metrics: Some(metrics),
+            ..Board::default()
+        })))
+    }
+
+    /// A job is as `document` says.
+    pub fn set(&self, document: &JobDocument) {
+        let mut board = self.0.lock();
+        let before = board.jobs.insert(document.id.clone(), document.clone());
+        let was = before.map(|before| before.state);
+        if was != Some(document.state) {
+            board.count(&document.stream, was, Some(document.state));
+        }
+        if document.state.is_final() && !was.is_some_and(JobState::is_final) {
+            board.ended.push_back(document.id.clone());
+            if board.ended.len() > ENDED
+                && let Some(oldest) = board.ended.pop_front()
+            {
+                board.jobs.remove(&oldest);
+            }
+        }
+    }
+
+    /// A job that has not ended is this instance's business no more.
+    pub fn forget(&self, id: &JobId) {
+        let mut board = self.0.lock();
+        let waits = board.jobs.get(id).is_some_and(|job| !job.state.is_final());
+        if waits && let Some(document) = board.jobs.remove(id) {
+            board.count(&document.stream, Some(document.state), None);
+        }
+    }
+
+    /// A job by its id.
+    pub fn get(&self, id: &str) -> Option<JobDocument> {
+        let board = self.0.lock();
+        let found = board.jobs.iter().find(|(job, _)| job.as_str() == id);
+        found.map(|(_, document)| document.clone())
+    }
+
+    /// All, the newest first.
+    pub fn all(&self) -> Vec<JobDocument> {
+        let mut jobs: Vec<JobDocument> = self.0.lock().jobs.values().cloned().collect();
+        jobs.sort_by(|a, b| (&b.created_at, &b.id).cmp(&(&a.created_at, &a.id)));
+        jobs
+    }
+}
+
+impl Board {
+    fn count(&self, stream: &str, from: Option<JobState>, to: Option<JobState>) {
+        let Some(metrics) = &self.metrics else {
+            return;
+        };
+        let gauge = |state: JobState| metrics.jobs.with_label_values(&[stream, state.as_str()]);
+        if let Some(from) = from {
+            gauge(from).dec();
+        }
+        if let Some(to) = to {
+            gauge(to).inc();
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! A job that was read, into its table.
+//!
+//! Owns: what it is held against before each put, and what follows from the answer. Does not own: the
+//! record of the commit (`pipeline::bulk::land`), the protocol (`pipeline::commit`).
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::jobs::drops::JobDrop;
+use crate::jobs::work::{Halt, Step, Work};
+use crate::lake::ReadyBatch;
+use crate::lake::jobs::LandedJobs;
+use crate::model::job::{JobCounts, JobId, JobState};
+use crate::model::ledger::{Cut, JobRecord};
+use crate::pipeline::bulk::land::{self, ReadFile, ReadJob, Seen};
+use crate::pipeline::commit::Landing;
+use crate::pipeline::plan::StreamPlan;
+
+impl Work {
+    /// Lands the job, whose content is `sha256`; a reason that it may have all the same.
+    pub(super) async fn land(
+        &mut self,
+        plan: &Arc<StreamPlan>,
+        sha256: String,
+    ) -> Step<Option<String>> {
+        let ready = self.ready(plan, &sha256);
+        loop {
+            let shared = self.shared.clone();
+            let (known, reason) = {
+                let mut landed = shared.landed.lock().await;
+                self.patiently_look(&mut landed).await?;
+                if landed.by_id(self.job.id.as_str()).is_some() {
+                    return Ok(None);
+                }
+                let reason = self.beside(&landed, &sha256)?;
+                (landed.newest().unwrap_or(0), reason)
+            };
+            let refuse = |other: &JobRecord| self.refuses(other, &sha256);
+            let began = shared.clock.tick();
+            let landing = shared.committer.land_job(&ready, known, &refuse).await;
+            let count = |outcome: &str, n: u64| {
+                let labels = [shared.stream(), outcome];
+                shared.metrics.commits.with_label_values(&labels).inc_by(n);
+            };
+            match landing {
+                Landing::Committed { conflicts, version } => {
+                    count("committed", 1);
+                    count("conflict", conflicts.into());
+                    let seconds = shared.clock.tick().since(began).as_secs_f64();
+                    let commit_seconds = &shared.metrics.commit_seconds;
+                    let labels = [shared.stream()];
+                    commit_seconds.with_label_values(&labels).observe(seconds);
+                    tracing::debug!(job = %self.job.id, version, "job committed");
+                    self.after_commit(&ready).await;
+                    return Ok(reason);
+                }
+                Landing::AlreadyCommitted { .. } => {
+                    self.after_commit(&ready).await;
+                    return Ok(reason);
+                }
+                // What it met is in the ledger now, and the look says what it is beside it.
+                Landing::Duplicate { .. } => {}
+                Landing::SchemaBehind { table, .. } => {
+                    count("fenced", 1);
+                    shared.evolution.catch_up(table).await;
+                    return Err(Halt::Again);
+                }
+                Landing::UploadAgain => {
+                    tracing::warn!(job = %self.job.id, "the job's files are too old to be committed; it is read again");
+                    self.progress.clear().await?;
+                    return Err(Halt::Again);
+                }
+                Landing::Fenced { .. } => {
+                    return Err(Error::internal("a job has no position to be fenced by").into());
+                }
+                Landing::GaveUp(error) => {
+                    count("failed", 1);
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    async fn patiently_look(&self, landed: &mut LandedJobs) -> Step<()> {
+        // One look at a time: what fails is looked for again by whoever is next.
+        landed
+            .look(&self.shared.store, self.shared.stream())
+            .await
+            .map_err(Halt::Failed)
+    }
+
+    /// What the job is beside those that landed; why it lands all the same.
+    fn beside(&self, landed: &LandedJobs, sha256: &str) -> Step<Option<String>> {
+        if let Some(reason) = self.landed_before(landed) {
+            return Err(Halt::Over(JobState::Failed, reason));
+        }
+        if self.job.is_reload {
+            return Ok(Some("an operator asked to load it again".to_owned()));
+        }
+        let policy = self.shared.bulk.on_duplicate;
+        match land::seen(landed, &self.job.key, sha256, policy) {
+            Seen::New => Ok(None),
+            Seen::Flagged(reason) => Ok(Some(reason)),
+            Seen::Before(reason) => Err(Halt::Over(JobState::JobComplete, reason)),
+        }
+    }
+
+    /// A file of a manifest that landed as a job of its own, before the manifest was there.
+    fn landed_before(&self, landed: &LandedJobs) -> Option<String> {
+        if !self.job.is_manifest() || self.job.is_reload {
+            return None;
+        }
+        let stream = self.shared.stream();
+        self.job.files.iter().find_map(|file| {
+            let own = JobId::of(stream, &file.key, &file.identity(), 0);
+            landed.by_id(own.as_str())?;
+            Some(format!(
+                "{} landed as a job of its own ({own}), before the manifest was there",
+                file.key
+            ))
+        })
+    }
+
+    /// Why it must not land beside a job that landed since the look.
+    fn refuses(&self, other: &JobRecord, sha256: &str) -> Option<String> {
+        if self.job.is_reload {
+            return None;
+        }
+        let is_a_file =
+            self.job.is_manifest() && self.job.files.iter().any(|file| *file.key == *other.key);
+        let policy = self.shared.bulk.on_duplicate;
+        let is_same = land::is_duplicate(other, &self.job.key, sha256, policy);
+        (is_a_file || is_same).then(|| format!("job {} landed meanwhile", other.id))
+    }
+
+    fn ready(&self, plan: &Arc<StreamPlan>, sha256: &str) -> ReadyBatch {
+        let files = self.document.files.iter().map(|file| ReadFile {
+            key: &file.key,
+            records: file.records,
+            counts: file.counts,
+        });
+        let job = ReadJob {
+            job: &self.job.id,
+            key: &self.job.key,
+            identity: &self.job.identity,
+            sha256: sha256.to_owned(),
+            files: files.collect(),
+        };
+        let parts = self.parts.iter();
+        let data = parts.clone().flat_map(|part| part.data.clone()).collect();
+        let rejects = parts.flat_map(|part| part.rejects.clone()).collect();
+        land::batch(plan, &self.shared.instance, &job, data, rejects)
+    }
+
+    async fn after_commit(&self, ready: &ReadyBatch) {
+        let shared = &self.shared;
+        let (stream, metrics) = (shared.stream(), &shared.metrics);
+        let JobCounts {
+            accepted,
+            rejected,
+            skipped,
+        } = self.document.counts;
+        for (outcome, n) in [
+            ("accepted", accepted),
+            ("rejected", rejected),
+            ("skipped", skipped),
+        ] {
+            let labels = [stream, "bulk", outcome];
+            metrics.records.with_label_values(&labels).inc_by(n);
+        }
+        for (code, n) in self.parts.iter().flat_map(|part| &part.codes) {
+            let labels = [stream, code.as_str()];
+            metrics.rejects.with_label_values(&labels).inc_by(*n);
+        }
+        let bytes = self.document.files.iter().map(|file| file.size).sum();
+        let source_bytes = &metrics.source_bytes;
+        source_bytes
+            .with_label_values(&[stream, "bulk"])
+            .inc_by(bytes);
+        let files = metrics
+            .files
+            .with_label_values(&[stream, Cut::End.as_str()]);
+        files.inc_by(ready.commit.files.len() as u64);
+        for file in &ready.commit.files {
+            let sizes = metrics.file_bytes.with_label_values(&[stream]);
+            sizes.observe(file.size as f64);
+        }
+        if let Err(error) = shared.table.follow_rejects().await {
+            tracing::warn!(stream, %error, "the rejects table trails; it follows at the next commit");
+        }
+        let (table, stream) = (shared.table.clone(), stream.to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = table.upkeep().await {
+                tracing::warn!(stream, %error, "checkpoint or checksum not written; tried again later");
+            }
+        });
+    }
+}
+
+impl JobDrop {
+    /// True if its files are those that a manifest names.
+    pub fn is_manifest(&self) -> bool {
+        self.files.iter().all(|file| file.key != self.key)
+    }
+}

@@ -1,0 +1,77 @@
+//! When a claim on a job is dead.
+//!
+//! Owns: the judgement, on the observer's own monotonic clock: no two machines' clocks are compared.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::clock::Tick;
+use crate::lake::claims::Standing;
+
+/// A claim whose heartbeat stood still for so long is dead.
+pub(super) const LEASE: Duration = Duration::from_secs(15);
+
+/// How often a heartbeat is due.
+pub(super) const BEAT: Duration = Duration::from_secs(4);
+
+/// What was seen of the claims of others.
+#[derive(Debug, Default)]
+pub(super) struct Leases {
+    seen: HashMap<String, (Standing, Tick)>,
+}
+
+impl Leases {
+    /// True if the claim `standing` of `job` is held no more.
+    pub(super) fn is_dead(&mut self, job: &str, standing: &Standing, now: Tick) -> bool {
+        if standing.is_released {
+            return true;
+        }
+        match self.seen.get_mut(job) {
+            Some((before, since)) if before == standing => now.since(*since) >= LEASE,
+            Some(seen) => {
+                *seen = (standing.clone(), now);
+                false
+            }
+            None => {
+                self.seen.insert(job.to_owned(), (standing.clone(), now));
+                false
+            }
+        }
+    }
+
+    /// Forgets the jobs that `is_live` does not know.
+    pub(super) fn retain(&mut self, is_live: impl Fn(&str) -> bool) {
+        self.seen.retain(|job, _| is_live(job));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_dead_once_its_heartbeat_stood_still() {
+        let mut leases = Leases::default();
+        let standing = |epoch, beat: &str| Standing {
+            epoch,
+            beat: beat.to_owned(),
+            is_released: false,
+        };
+        let at = |s| Tick(Duration::from_secs(s));
+        assert!(!leases.is_dead("j", &standing(1, ""), at(0)));
+        assert!(!leases.is_dead("j", &standing(1, "1"), at(14)));
+        assert!(!leases.is_dead("j", &standing(1, "1"), at(28)));
+        assert!(leases.is_dead("j", &standing(1, "1"), at(29)));
+        assert!(
+            !leases.is_dead("j", &standing(2, "1"), at(30)),
+            "taken over"
+        );
+        let released = Standing {
+            is_released: true,
+            ..standing(2, "1")
+        };
+        assert!(leases.is_dead("j", &released, at(31)));
+        leases.retain(|_| false);
+        assert!(!leases.is_dead("j", &standing(2, "1"), at(99)));
+    }
+}

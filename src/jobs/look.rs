@@ -1,0 +1,241 @@
+//! What a listing shows: new drops, and what became of others.
+//!
+//! Owns: which objects become jobs. An object of a job that is in the ledger is done; one that this
+//! instance knows is seen to elsewhere; one that a manifest names is the manifest's.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::bucket::Object;
+use crate::bucket::listing::Piece;
+use crate::bucket::names::{self, Kind};
+use crate::bucket::settle::Settling;
+use crate::clock::Tick;
+use crate::error::Result;
+use crate::jobs::drops::{JobDrop, Manifest};
+use crate::jobs::watch::{Gathering, Waiting, Watch};
+use crate::model::job::{JobDocument, JobId, JobState};
+
+/// What a listing brings.
+#[derive(Default)]
+struct Found {
+    files: Vec<Object>,
+    manifests: Vec<Object>,
+    /// Jobs whose objects are there.
+    there: HashSet<JobId>,
+}
+
+impl Watch {
+    /// Lists the bucket, and takes in what is new.
+    pub(super) async fn list(&mut self) -> Result<()> {
+        {
+            let shared = self.shared.clone();
+            let mut landed = shared.landed.lock().await;
+            landed.look(&shared.store, shared.stream()).await?;
+        }
+        let moved = self.events_moved();
+        let was_begun = self.cursor.is_some();
+        let mut listing = self.shared.bucket.list(&self.prefix, self.cursor.take());
+        self.sweep += 1;
+        let mut found = Found::default();
+        while let Some(piece) = listing.next().await? {
+            self.take_in(piece, &moved, &mut found).await;
+        }
+        self.cursor = listing.cursor();
+        for manifest in std::mem::take(&mut found.manifests) {
+            self.manifest(manifest).await?;
+        }
+        let named: HashSet<Arc<str>> = self
+            .manifests
+            .values()
+            .flat_map(|(_, manifest)| manifest.files.iter().cloned())
+            .collect();
+        for file in found.files {
+            if !named.contains(&file.key) {
+                let stream = self.shared.stream();
+                self.add(JobDrop::of_file(stream, file, 0), None);
+            }
+        }
+        self.requests().await?;
+        if !was_begun && self.cursor.is_none() {
+            self.settling.end_sweep(self.sweep);
+            self.clear_leftovers(&found.there).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_in(&mut self, piece: Piece, moved: &HashSet<String>, found: &mut Found) {
+        for key in piece.unreadable {
+            if self.told.insert(key.clone()) {
+                tracing::warn!(
+                    stream = self.shared.stream(),
+                    ?key,
+                    "a key that cannot be read by is passed over; give the object another name"
+                );
+            }
+        }
+        let shared = self.shared.clone();
+        let landed = shared.landed.lock().await;
+        let now = shared.clock.tick();
+        for object in piece.objects {
+            let kind = names::kind(&object.key);
+            if kind == Kind::Other {
+                continue;
+            }
+            let job = JobId::of(shared.stream(), &object.key, &object.identity(), 0);
+            let is_live = self.live.contains_key(job.as_str());
+            // One that landed and is under way has its result to be written yet.
+            let has_landed = landed.by_id(job.as_str()).is_some() && !is_live;
+            let is_known = has_landed
+                || self.settled.contains(&job) && !self.retried.contains(&job)
+                || self.waiting.contains_key(&job)
+                || self.active.contains_key(&job);
+            if is_live {
+                found.there.insert(job);
+            }
+            if kind == Kind::Manifest {
+                let was_read = self
+                    .manifests
+                    .get(&object.key)
+                    .is_some_and(|(identity, _)| *identity == object.identity());
+                if was_read && is_known {
+                    continue;
+                }
+                if is_known || self.is_still(&object, moved, now) {
+                    found.manifests.push(object);
+                }
+            } else if !is_known && self.is_still(&object, moved, now) {
+                found.files.push(object);
+            }
+        }
+    }
+
+    fn is_still(&mut self, object: &Object, moved: &HashSet<String>, now: Tick) -> bool {
+        let moved = moved.contains(&*object.key);
+        self.settling.holds_still(object, moved, now, self.sweep)
+    }
+
+    /// Reads a manifest, also of a job that is done: its files are no jobs of their own.
+    async fn manifest(&mut self, object: Object) -> Result<()> {
+        let bytes = self.shared.bucket.get(&object.key).await?;
+        let Some(bytes) = bytes else {
+            return Ok(());
+        };
+        let manifest = Arc::new(Manifest::read(&object.key, &bytes, &self.shared.bulk));
+        let identity = object.identity();
+        self.manifests
+            .insert(object.key.clone(), (identity, manifest.clone()));
+        // Those that wait by themselves are not begun, and never will be.
+        for file in &manifest.files {
+            self.waiting
+                .retain(|_, w| w.job.key != *file || w.gathering.is_some());
+        }
+        let job = JobDrop::of_manifest(self.shared.stream(), &object, &manifest, 0);
+        let landed = self.shared.landed.lock().await;
+        let is_live = self.live.contains_key(job.id.as_str());
+        let is_done = landed.by_id(job.id.as_str()).is_some() && !is_live
+            || self.settled.contains(&job.id) && !self.retried.contains(&job.id)
+            || self.active.contains_key(&job.id);
+        drop(landed);
+        if !is_done {
+            self.add(job, Some(manifest));
+        }
+        Ok(())
+    }
+
+    /// A drop waits for its turn.
+    fn add(&mut self, job: JobDrop, manifest: Option<Arc<Manifest>>) {
+        let waiting = Waiting {
+            job,
+            gathering: manifest.map(|manifest| Gathering {
+                manifest,
+                settling: Settling::new(self.shared.bucket.settle),
+                still: HashMap::new(),
+            }),
+            after: Tick::default(),
+            failures: 0,
+            is_checked: false,
+        };
+        self.tell(&waiting, None);
+        self.waiting.insert(waiting.job.id.clone(), waiting);
+    }
+
+    /// What HTTP tells of a job that waits.
+    pub(super) fn tell(&self, waiting: &Waiting, reason: Option<String>) {
+        let lacks_files = waiting.job.files.is_empty() && waiting.job.fault.is_none();
+        let document = JobDocument {
+            state: match lacks_files {
+                true => JobState::Open,
+                false => JobState::UploadComplete,
+            },
+            reason,
+            ..self.shared.new_document(&waiting.job)
+        };
+        self.shared.board.set(&document);
+    }
+
+    /// What operators ask of jobs that ended.
+    async fn requests(&mut self) -> Result<()> {
+        let asked: Vec<JobId> = self
+            .live
+            .iter()
+            .filter(|(_, live)| live.retries)
+            .map(|(job, _)| JobId::from_text(job))
+            .filter(|job| !self.waiting.contains_key(job) && !self.active.contains_key(job))
+            .collect();
+        for job in asked {
+            let Some(retry) = self.shared.claims.retry(&job).await? else {
+                continue;
+            };
+            let now = self.shared.bucket.look(&retry.key).await?;
+            let Some(object) = now.filter(|now| now.identity() == retry.identity) else {
+                tracing::warn!(stream = self.shared.stream(), %job, key = retry.key, "what is to be loaded again is not there any more");
+                self.shared.claims.clear(&job).await?;
+                continue;
+            };
+            self.retried.insert(job.clone());
+            self.settled.remove(&job);
+            let stream = self.shared.stream();
+            if names::kind(&object.key) == Kind::Manifest {
+                let read = self.manifests.get(&object.key);
+                if let Some((_, manifest)) = read.cloned() {
+                    let job = JobDrop::of_manifest(stream, &object, &manifest, retry.reload);
+                    self.add(job, Some(manifest));
+                }
+            } else {
+                self.add(JobDrop::of_file(stream, object, retry.reload), None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away what is left of jobs whose objects are gone, and that nobody works on.
+    async fn clear_leftovers(&mut self, there: &HashSet<JobId>) -> Result<()> {
+        let now = self.shared.clock.tick();
+        let known: HashMap<&str, ()> = self
+            .waiting
+            .keys()
+            .chain(self.active.keys())
+            .chain(there)
+            .map(|job| (job.as_str(), ()))
+            .collect();
+        let mut left = Vec::new();
+        for (job, live) in &self.live {
+            if known.contains_key(job.as_str()) || live.retries {
+                continue;
+            }
+            let standing = live.claim.clone().unwrap_or_default();
+            if self.leases.is_dead(job, &standing, now) {
+                left.push(JobId::from_text(job));
+            }
+        }
+        for job in left {
+            tracing::info!(stream = self.shared.stream(), %job, "clearing what is left of a job whose drop is gone");
+            self.shared.claims.clear(&job).await?;
+            self.live.remove(job.as_str());
+        }
+        let live = &self.live;
+        self.leases.retain(|job| live.contains_key(job));
+        Ok(())
+    }
+}

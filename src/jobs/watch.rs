@@ -1,0 +1,279 @@
+//! The watch over one stream's drops: when it looks, and what this instance works on.
+//!
+//! Owns: the loop, and the work under way. Does not own: what is found (`look`), what is begun
+//! (`start`), the work itself (`work`).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::bucket::events::Events;
+use crate::bucket::listing::Cursor;
+use crate::bucket::settle::Settling;
+use crate::clock::Tick;
+use crate::error::{Error, Result};
+use crate::jobs::StreamJobs;
+use crate::jobs::drops::{JobDrop, Manifest};
+use crate::jobs::lease::{BEAT, Leases};
+use crate::jobs::work::{End, Wanted};
+use crate::lake::claims::LiveJob;
+use crate::model::job::{Identity, JobId};
+use crate::shutdown::{Phase, Shutdown};
+
+/// How long changes of a folder are gathered before it is looked at.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// First and longest wait before a job that could not go on is tried again.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(120));
+
+/// A job that nobody here works on yet.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) job: JobDrop,
+    /// Of a manifest, its files.
+    pub(super) gathering: Option<Gathering>,
+    /// Not before then.
+    pub(super) after: Tick,
+    /// Tries that failed.
+    pub(super) failures: u32,
+    /// True once its `job.json` was looked at.
+    pub(super) is_checked: bool,
+}
+
+/// The files of a manifest, as they come.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) settling: Settling,
+    /// Those that held still.
+    pub(super) still: HashMap<Arc<str>, Identity>,
+}
+
+/// A job that is worked on here.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) waiting: Waiting,
+    pub(super) epoch: u32,
+    pub(super) wanted: watch::Sender<Wanted>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) shared: Arc<StreamJobs>,
+    pub(super) prefix: String,
+    events: Events,
+    pub(super) settling: Settling,
+    pub(super) cursor: Cursor,
+    pub(super) sweep: u64,
+    /// What was read of each manifest, by its key.
+    pub(super) manifests: HashMap<Arc<str>, (Identity, Arc<Manifest>)>,
+    /// Jobs that ended without landing.
+    pub(super) settled: HashSet<JobId>,
+    /// Jobs that an operator wants again.
+    pub(super) retried: HashSet<JobId>,
+    pub(super) waiting: HashMap<JobId, Waiting>,
+    pub(super) active: HashMap<JobId, Active>,
+    pub(super) works: JoinSet<(JobId, End)>,
+    pub(super) live: HashMap<String, LiveJob>,
+    pub(super) leases: Leases,
+    pub(super) told: HashSet<String>,
+    /// When the bucket was last listed.
+    listed: Option<Tick>,
+    /// When the claims were last looked at.
+    looked: Option<Tick>,
+    trouble: Option<String>,
+}
+
+impl Watch {
+    pub(super) fn new(shared: Arc<StreamJobs>) -> Self {
+        let prefix = shared.bulk.prefix.clone();
+        Self {
+            events: Events::of(&shared.bucket, &prefix),
+            settling: Settling::new(shared.bucket.settle),
+            prefix,
+            cursor: None,
+            sweep: 0,
+            manifests: HashMap::new(),
+            settled: HashSet::new(),
+            retried: HashSet::new(),
+            waiting: HashMap::new(),
+            active: HashMap::new(),
+            works: JoinSet::new(),
+            live: HashMap::new(),
+            leases: Leases::default(),
+            told: HashSet::new(),
+            listed: None,
+            looked: None,
+            trouble: None,
+            shared,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut shutdown: Shutdown) {
+        while !shutdown.is_stopping() {
+            let looked = self.look_if_due().await;
+            self.note(looked.err());
+            let (shared, pause) = (self.shared.clone(), self.pause());
+            let mut slot = None;
+            if self.has_startable() {
+                // Either a place, or something else that is to be seen to first.
+                tokio::select! {
+                    biased;
+                    () = shutdown.reached(Phase::Draining) => break,
+                    place = shared.slots.take() => slot = place,
+                    Some(done) = self.works.join_next() => self.ended(done).await,
+                    () = shared.clock.sleep(pause) => {}
+                }
+            } else {
+                tokio::select! {
+                    biased;
+                    () = shutdown.reached(Phase::Draining) => break,
+                    Some(done) = self.works.join_next() => self.ended(done).await,
+                    () = self.events.changed() => {
+                        shared.clock.sleep(GATHER).await;
+                        self.listed = None;
+                    }
+                    () = shared.clock.sleep(pause) => {}
+                }
+            }
+            if let Some(slot) = slot {
+                let started = self.start(slot).await;
+                self.note(started.err());
+            }
+        }
+        self.leave().await;
+    }
+
+    /// Ends the work under way, as far as it was staged.
+    async fn leave(&mut self) {
+        for active in self.active.values() {
+            active.wanted.send_replace(Wanted::Leave);
+        }
+        while let Some(done) = self.works.join_next().await {
+            self.ended(done).await;
+        }
+    }
+
+    async fn look_if_due(&mut self) -> Result<()> {
+        let now = self.shared.clock.tick();
+        let is_due = |last: Option<Tick>, every| last.is_none_or(|last| now.since(last) >= every);
+        let settles = self.settling.next().is_some_and(|at| now >= at);
+        let lists = is_due(self.listed, self.shared.bucket.poll) || settles;
+        if lists || is_due(self.looked, self.beat()) {
+            self.looked = Some(now);
+            self.live = self.shared.claims.live().await?;
+            self.heed();
+        }
+        if lists {
+            self.listed = Some(now);
+            self.list().await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn events_moved(&self) -> HashSet<String> {
+        self.events.moved()
+    }
+
+    /// How often the claims are looked at.
+    fn beat(&self) -> Duration {
+        match self.waiting.is_empty() && self.active.is_empty() {
+            true => self.shared.bucket.poll,
+            false => BEAT.min(self.shared.bucket.poll),
+        }
+    }
+
+    /// How long until something is due.
+    fn pause(&self) -> Duration {
+        let now = self.shared.clock.tick();
+        let left = |last: Option<Tick>, every: Duration| {
+            last.map_or(Duration::ZERO, |last| every.saturating_sub(now.since(last)))
+        };
+        let pause = left(self.listed, self.shared.bucket.poll).min(left(self.looked, self.beat()));
+        let settled = self.settling.next().map(|at| at.since(now));
+        let waits = self
+            .waiting
+            .values()
+            .map(|waiting| waiting.after.since(now));
+        let waits = waits.filter(|wait| !wait.is_zero()).min();
+        let pause = [settled, waits]
+            .into_iter()
+            .flatten()
+            .fold(pause, Duration::min);
+        pause.max(Duration::from_millis(10))
+    }
+
+    /// Passes on what the claims say to the work under way.
+    fn heed(&mut self) {
+        for (job, active) in &self.active {
+            let Some(live) = self.live.get(job.as_str()) else {
+                continue;
+            };
+            if live.claim.as_ref().is_some_and(|c| c.epoch > active.epoch) {
+                tracing::warn!(stream = self.shared.stream(), %job, "another instance took the job over");
+                active.wanted.send_replace(Wanted::Leave);
+            } else if live.aborts {
+                active.wanted.send_if_modified(|wanted| {
+                    let is_new = *wanted == Wanted::Work;
+                    if is_new {
+                        *wanted = Wanted::Abort;
+                    }
+                    is_new
+                });
+            }
+        }
+    }
+
+    async fn ended(&mut self, done: Result<(JobId, End), tokio::task::JoinError>) {
+        // The work's own task is watched by the one that joins here, which does not die.
+        let Ok((job, end)) = done else { return };
+        let Some(active) = self.active.remove(&job) else {
+            return;
+        };
+        let mut waiting = active.waiting;
+        let now = self.shared.clock.tick();
+        match end {
+            End::Ended(_) => {
+                self.live.remove(job.as_str());
+                self.retried.remove(&job);
+                self.settled.insert(job);
+                return;
+            }
+            End::Left => waiting.after = Tick(now.0 + AGAIN.0),
+            End::Later(error) => {
+                waiting.failures += 1;
+                let wait = AGAIN.0 * 2u32.saturating_pow(waiting.failures.min(16) - 1);
+                waiting.after = Tick(now.0 + wait.min(AGAIN.1));
+                tracing::warn!(
+                    stream = self.shared.stream(), %job, key = &*waiting.job.key,
+                    failures = waiting.failures, %error, "the job could not go on; it is tried again"
+                );
+                self.tell(&waiting, Some(error.to_string()));
+            }
+        }
+        if let Err(error) = self.shared.claims.release(&job, active.epoch).await {
+            tracing::debug!(%job, %error, "a claim could not be given back; it runs out");
+        }
+        self.live.remove(job.as_str());
+        self.looked = None;
+        self.waiting.insert(job, waiting);
+    }
+
+    /// Says once that the drops cannot be looked at, and that they can again.
+    fn note(&mut self, error: Option<Error>) {
+        let told = error.map(|error| error.to_string());
+        if told == self.trouble {
+            return;
+        }
+        let stream = self.shared.stream();
+        match &told {
+            Some(error) => tracing::warn!(stream, error, "drops cannot be looked for; tried again"),
+            None => tracing::info!(stream, "drops can be looked for again"),
+        }
+        self.trouble = told;
+    }
+}

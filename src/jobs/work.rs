@@ -1,0 +1,359 @@
+//! The work on one job, from its claim to its result.
+//!
+//! Owns: the order of its steps, and what each way to end leaves behind. A step that a store does not
+//! allow now is left to a later try: what was staged by then stands. Does not own: reading and judging
+//! (`pipeline::bulk`), landing (`jobs::landing`), which job is next (`jobs::watch`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::clock::Tick;
+use crate::config::After;
+use crate::error::{Error, Result};
+use crate::fail_point;
+use crate::jobs::StreamJobs;
+use crate::jobs::drops::JobDrop;
+use crate::jobs::parts::{self, StagedPart};
+use crate::jobs::results::Results;
+use crate::lake::progress::JobProgress;
+use crate::model::job::{JobCounts, JobDocument, JobFile, JobState};
+
+/// What is wanted of whoever works on a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// To go on.
+    Work,
+    /// To end it: an operator asked.
+    Abort,
+    /// To leave it to another instance, or to the next start.
+    Leave,
+}
+
+/// How the work ended here.
+#[derive(Debug)]
+pub enum End {
+    /// The job is at its end, and its result is written.
+    Ended(JobState),
+    /// It is left to somebody else.
+    Left,
+    /// It is to be tried again: something did not answer, or not as it should.
+    Later(Error),
+}
+
+/// Why the work does not go on.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// The job is at its end, with a reason.
+    Over(JobState, String),
+    /// It is left to somebody else.
+    Left,
+    /// It is to be read again, by another schema version.
+    Again,
+    Failed(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Halt::Failed(error)
+    }
+}
+
+/// `Result` with [`Halt`].
+pub(super) type Step<T> = Result<T, Halt>;
+
+/// Times that a job is read again in a row because of newer schema versions.
+const AGAIN: u32 = 5;
+
+/// First and longest wait before a store is asked again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// How often `job.json` is replaced at most.
+pub(super) const TELL: Duration = Duration::from_secs(2);
+
+/// The work on one job.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) shared: Arc<StreamJobs>,
+    pub(super) job: Arc<JobDrop>,
+    pub(super) wanted: watch::Receiver<Wanted>,
+    pub(super) results: Results,
+    pub(super) document: JobDocument,
+    /// What was done, by the schema version that is in force.
+    pub(super) progress: JobProgress,
+    pub(super) parts: Vec<StagedPart>,
+    pub(super) told: Tick,
+}
+
+/// Works on a job that this instance has claimed.
+pub async fn work(
+    shared: Arc<StreamJobs>,
+    job: Arc<JobDrop>,
+    wanted: watch::Receiver<Wanted>,
+) -> End {
+    let results = Results::of(&shared.bucket, &job.key, &job.id);
+    let progress = shared.progress(&job.id, shared.flow.plan().version());
+    let mut work = Work {
+        document: shared.new_document(&job),
+        results,
+        progress,
+        parts: Vec::new(),
+        told: shared.clock.tick(),
+        wanted,
+        job,
+        shared,
+    };
+    match work.run_through().await {
+        Ok(state) => End::Ended(state),
+        Err(Halt::Failed(error)) => End::Later(error),
+        Err(_) => End::Left,
+    }
+}
+
+impl Work {
+    async fn run_through(&mut self) -> Step<JobState> {
+        self.begin().await?;
+        let mut tries = 0;
+        let (state, reason) = loop {
+            tries += 1;
+            match self.read_and_land().await {
+                Ok(reason) => break (JobState::JobComplete, reason),
+                Err(Halt::Over(state, reason)) => {
+                    if state == JobState::JobComplete {
+                        // It landed nothing.
+                        self.parts.clear();
+                        self.count();
+                    }
+                    break (state, Some(reason));
+                }
+                Err(Halt::Again) if tries < AGAIN => {}
+                Err(halt) => return Err(halt),
+            }
+        };
+        self.finish(state, reason).await?;
+        Ok(state)
+    }
+
+    /// Says that the job is worked on; what an earlier try told of its times stands.
+    async fn begin(&mut self) -> Step<()> {
+        if let Some(before) = self.results.read().await?.filter(|d| d.id == self.job.id)
+            && !before.state.is_final()
+        {
+            self.document.created_at = before.created_at;
+            self.document.started_at = before.started_at;
+        }
+        self.document.state = JobState::InProgress;
+        let now = self.shared.now();
+        self.document.started_at.get_or_insert(now);
+        self.tell().await;
+        Ok(())
+    }
+
+    /// Brings the job into the table; the reason that a complete job may have.
+    async fn read_and_land(&mut self) -> Step<Option<String>> {
+        if let Some(fault) = &self.job.fault {
+            return Err(Halt::Over(JobState::Failed, fault.clone()));
+        }
+        if self.has_landed().await? {
+            self.find_what_landed().await?;
+            return Ok(None);
+        }
+        let plan = self.shared.flow.plan();
+        self.progress = self.shared.progress(&self.job.id, plan.version());
+        self.parts = self.staged().await?;
+        self.count();
+        if let Some(last) = self.parts.last() {
+            tracing::info!(
+                stream = self.shared.stream(), job = %self.job.id, key = &*self.job.key,
+                parts = self.parts.len(), record = last.to.record, by = %last.instance,
+                "going on behind what was staged of the job"
+            );
+        }
+        let sha256 = self.read(&plan).await?;
+        fail_point::pass("before_job");
+        let reason = self.land(&plan, sha256).await?;
+        fail_point::pass("after_job");
+        Ok(reason)
+    }
+
+    async fn has_landed(&self) -> Result<bool> {
+        let mut landed = self.shared.landed.lock().await;
+        landed
+            .look(&self.shared.store, self.shared.stream())
+            .await?;
+        Ok(landed.by_id(self.job.id.as_str()).is_some())
+    }
+
+    /// The parts by which the job landed: those of the schema version that reaches farthest.
+    async fn find_what_landed(&mut self) -> Step<()> {
+        for schema in (1..=self.shared.flow.plan().version()).rev() {
+            let progress = self.shared.progress(&self.job.id, schema);
+            self.progress = progress;
+            self.parts = self.staged().await?;
+            if !self.parts.is_empty() {
+                break;
+            }
+        }
+        self.count();
+        Ok(())
+    }
+
+    /// What was staged; nothing where it cannot be read.
+    async fn staged(&self) -> Result<Vec<StagedPart>> {
+        let texts = self.progress.parts().await?;
+        let parts: Option<Vec<_>> = texts.iter().map(|text| StagedPart::read(text)).collect();
+        if parts.is_none() {
+            self.progress.clear().await?;
+        }
+        Ok(parts.unwrap_or_default())
+    }
+
+    /// Puts the counts of all parts into the document.
+    pub(super) fn count(&mut self) {
+        self.document.counts = parts::counts(self.parts.iter());
+        for (place, file) in self.document.files.iter_mut().enumerate() {
+            let counts = parts::counts(self.parts.iter().filter(|part| part.file == place));
+            file.records = counts.accepted + counts.rejected;
+            file.counts = counts;
+        }
+    }
+
+    /// Writes the result, and takes away what was staged.
+    async fn finish(&mut self, state: JobState, reason: Option<String>) -> Step<()> {
+        let is_empty =
+            state == JobState::JobComplete && self.document.counts == JobCounts::default();
+        self.document.failed_rows = None;
+        if !is_empty {
+            let (results, progress) = (self.results.clone(), self.progress.clone());
+            let parts = std::mem::take(&mut self.parts);
+            let rows = self
+                .patiently(|| results.give_back(&progress, &parts))
+                .await?;
+            self.document.failed_rows = rows;
+        }
+        self.document.state = state;
+        self.document.reason = reason;
+        self.document.finished_at = Some(self.shared.now());
+        let (results, document) = (self.results.clone(), self.document.clone());
+        self.patiently(|| results.write(&document)).await?;
+        fail_point::pass("before_clear");
+        if state == JobState::JobComplete && self.shared.bulk.after == After::Delete {
+            self.delete_drop().await;
+        }
+        self.shared.claims.clear(&self.job.id).await?;
+        self.shared.board.set(&self.document);
+        self.log();
+        Ok(())
+    }
+
+    /// Deletes what was dropped, as far as it is still what was read.
+    async fn delete_drop(&self) {
+        let bucket = &self.shared.bucket;
+        for file in &self.job.files {
+            let deleted = async {
+                match bucket.look(&file.key).await? {
+                    Some(now) if now.identity() == file.identity() => {
+                        bucket.delete(&file.key).await
+                    }
+                    _ => Ok(()),
+                }
+            };
+            if let Err(error) = deleted.await {
+                tracing::warn!(key = &*file.key, %error, "a file whose job is complete could not be deleted");
+            }
+        }
+        if !self.job.files.iter().any(|file| file.key == self.job.key)
+            && let Err(error) = bucket.delete(&self.job.key).await
+        {
+            tracing::warn!(key = &*self.job.key, %error, "a manifest whose job is complete could not be deleted");
+        }
+    }
+
+    fn log(&self) {
+        let JobDocument {
+            id,
+            state,
+            counts,
+            reason,
+            ..
+        } = &self.document;
+        tracing::info!(
+            stream = self.shared.stream(), job = %id, key = &*self.job.key, state = state.as_str(),
+            accepted = counts.accepted, rejected = counts.rejected,
+            reason = reason.as_deref().unwrap_or_default(), "job ended"
+        );
+    }
+
+    /// Replaces `job.json`, if the bucket takes it: a later one says all that this one would.
+    pub(super) async fn tell(&mut self) {
+        self.told = self.shared.clock.tick();
+        self.shared.board.set(&self.document);
+        if let Err(error) = self.results.write(&self.document).await {
+            tracing::warn!(job = %self.job.id, %error, "job.json could not be written; tried again later");
+        }
+    }
+
+    /// Why the work has to stop, if it has to.
+    pub(super) fn halted(&self) -> Step<()> {
+        match *self.wanted.borrow() {
+            Wanted::Work => Ok(()),
+            Wanted::Leave => Err(Halt::Left),
+            Wanted::Abort => Err(Halt::Over(
+                JobState::Aborted,
+                "an operator ended it".to_owned(),
+            )),
+        }
+    }
+
+    /// Asks a store until it answers, or the work has to stop.
+    pub(super) async fn patiently<T, F>(&self, ask: impl Fn() -> F) -> Step<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut wait = RETRY.0;
+        let mut failures: u32 = 0;
+        loop {
+            match ask().await {
+                Err(error) if error.is_outage() => {
+                    failures += 1;
+                    if failures.is_power_of_two() {
+                        tracing::warn!(job = %self.job.id, failures, %error, "the job waits for a store");
+                    }
+                }
+                answer => return answer.map_err(Halt::Failed),
+            }
+            if *self.wanted.borrow() == Wanted::Leave {
+                return Err(Halt::Left);
+            }
+            self.shared.clock.sleep(wait).await;
+            wait = (wait * 2).min(RETRY.1);
+        }
+    }
+}
+
+impl StreamJobs {
+    /// What is told of a job before anything was done of it.
+    pub(super) fn new_document(&self, job: &JobDrop) -> JobDocument {
+        let files = job.files.iter().map(|file| JobFile {
+            key: file.key.to_string(),
+            etag: file.etag.clone(),
+            size: file.size,
+            records: 0,
+            counts: JobCounts::default(),
+        });
+        JobDocument {
+            id: job.id.clone(),
+            stream: self.stream().to_owned(),
+            operation: "append".to_owned(),
+            state: JobState::UploadComplete,
+            files: files.collect(),
+            counts: JobCounts::default(),
+            created_at: self.now(),
+            started_at: None,
+            finished_at: None,
+            reason: None,
+            failed_rows: None,
+        }
+    }
+}
