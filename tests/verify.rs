@@ -305,6 +305,17 @@ async fn an_emptied_rejects_commit_is_found_with_and_without_its_position() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rejects_table_that_follows_by_its_position_alone_is_fine() {
+    let lake = Lake::with_batches(2).await;
+    let before = lake.newest("s__rejects");
+    lake.land_nothing(210).await;
+    assert_eq!(lake.newest("s__rejects"), before + 1);
+    assert_clean(&lake.verify().await);
+    lake.land(&Batch::at(300)).await;
+    assert_clean(&lake.verify().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rejects_table_that_trails_is_fine_and_one_that_has_more_is_not() {
     let lake = Lake::with_batches(3).await;
     lake.land_without_following(&Batch::at(400)).await;

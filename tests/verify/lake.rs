@@ -205,6 +205,15 @@ impl Lake {
         self.table.upkeep().await.unwrap();
     }
 
+    /// Commits that say nothing of any partition.
+    pub(crate) async fn land_nothing(&self, commits: u32) {
+        for _ in 0..commits {
+            self.commit_record(record(Vec::new(), Vec::new()), Vec::new())
+                .await;
+        }
+        self.table.follow_rejects().await.unwrap();
+    }
+
     pub(crate) async fn land_without_following(&self, batch: &Batch) {
         let data = self.write("s__dll", &columns(&data_schema(), &batch.rows(false)));
         let (path, size, rows) =

@@ -147,12 +147,15 @@ impl RejectsTable {
         let is_empty =
             commit.files.is_empty() && commit.removed.is_empty() && !commit.changes_table;
         let changes_nothing = is_empty && commit.record.is_none();
-        if (follows && commit.files.is_empty()) || changes_nothing {
+        // Through many commits without rejects it follows by its position alone.
+        let moves = |(id, to): &(String, i64)| id == APP_ID_DATA && *to > *at;
+        let moves = commit.positions.iter().any(moves);
+        if (follows && commit.files.is_empty() && !moves) || changes_nothing {
             findings.push(finding(
                 FindingKind::MissingFile,
                 &place,
                 format!(
-                    "commit {} adds no file; a commit to the rejects table always adds what it follows",
+                    "commit {} adds no file and does not move weir:data; a commit to the rejects table does one of them",
                     commit.version
                 ),
             ));
