@@ -147,7 +147,8 @@ pub trait LakeTable: Send + Sync + std::fmt::Debug {
     /// The text of a schema version that the table knows.
     async fn schema_text(&self, version: u32) -> Result<Option<String>, Error>;
 
-    /// Upkeep that is off the commit path: checkpoint, checksum. Errors are the caller's to log.
+    /// Upkeep that is off the commit path: checkpoint, checksum, folding. Errors are the caller's to
+    /// log.
     async fn upkeep(&self) -> Result<(), Error>;
 }
 

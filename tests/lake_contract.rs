@@ -102,6 +102,42 @@ async fn every_fault_at_every_call() {
     assert!(struck > 2 * calls, "{struck} faults at {calls} calls");
 }
 
+/// A checkpoint and a fold while `plan` is at work, from its first call on; returns the calls.
+async fn folds_once(plan: impl FnOnce(u64) -> Plan) -> u64 {
+    let (store, faulty) = faulty(Plan::Never);
+    suite::landing::instance(&store, 1).await;
+    let began = faulty.calls();
+    faulty.plan(plan(began));
+    let fold = async || {
+        let table = suite::batch::open(&store).await?;
+        let table = table.with_upkeep_every(4, 2).with_fold_every(1, 1);
+        table.upkeep().await
+    };
+    let folded = fold().await;
+    let calls = faulty.calls() - began;
+    faulty.heal().await;
+    // Amid it, and at its end.
+    suite::landing::all_is_there_once(&store).await;
+    if folded.is_err() {
+        fold().await.unwrap();
+        suite::landing::all_is_there_once(&store).await;
+    }
+    calls
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_at_every_call_of_a_fold() {
+    let calls = folds_once(|_| Plan::Never).await;
+    for at in 0..calls {
+        for fault in Fault::ALL {
+            let run = tokio::spawn(folds_once(move |began| Plan::At(began + at, fault)));
+            let ended = run.await;
+            ended.unwrap_or_else(|e| panic!("{fault:?} at call {at}: {e}"));
+        }
+    }
+    println!("{calls} calls");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_in_each_others_way_while_all_goes_wrong() {
     let mut happened = std::collections::BTreeMap::new();

@@ -2,7 +2,8 @@
 //!
 //! Owns: [`DeltaTable`], in rooms: `open` (loading, creating), `side` (what is held of a table),
 //! `put` (the conditional put of a commit), `rejects` (the rejects table as one that follows), `upkeep`
-//! (checkpoints, checksums), `features`, `texts` (schema versions), `log` and `actions` (the log's JSON), `stats`.
+//! (checkpoints, checksums, the log's length), `features`, `texts` (schema versions), `log` (looks),
+//! `actions` (the log's JSON), `stats`.
 //! Does not own: the judgement (`lake::protocol`), when the rejects table follows (`lake::follow`).
 
 mod actions;
@@ -28,11 +29,13 @@ use crate::lake::delta::upkeep::Cadence;
 use crate::lake::ledger::traces;
 use crate::lake::{Answer, Commit, LakeTable, Logged, Traces, View, follow};
 use crate::model::position::SourcePartition;
+use crate::store::Store;
 
 const ENGINE_INFO: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 
 /// The DLO and the rejects table of one stream.
 pub struct DeltaTable {
+    store: Store,
     stream: String,
     instance: String,
     data: Side,
@@ -55,10 +58,16 @@ impl DeltaTable {
     /// Writes a checkpoint and a checksum each time that so many versions were passed.
     #[must_use]
     pub fn with_upkeep_every(mut self, checkpoint: u64, checksum: u64) -> Self {
-        self.cadence = Cadence {
-            checkpoint,
-            checksum,
-        };
+        self.cadence.checkpoint = checkpoint;
+        self.cadence.checksum = checksum;
+        self
+    }
+
+    /// Folds the log each time that so many commits have come together below the newest `keep`.
+    #[must_use]
+    pub fn with_fold_every(mut self, commits: usize, keep: u64) -> Self {
+        self.cadence.fold = commits;
+        self.cadence.keep = keep;
         self
     }
 }
@@ -70,7 +79,8 @@ impl LakeTable for DeltaTable {
     }
 
     async fn commits_since(&self, after: u64, most: usize) -> Result<Vec<Logged>> {
-        log::logged(&self.data.objects, &self.data.name, after, most).await
+        let side = &self.data;
+        log::logged(&side.objects, &side.name, after, most, side.known()).await
     }
 
     async fn try_commit(&self, at: u64, commit: &Commit) -> Answer {

@@ -8,28 +8,46 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use object_store::ObjectStore;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::lake::layout;
-use crate::lake::ledger::{Entry, Ledger};
+use crate::lake::ledger::log::{self, Unread};
+use crate::lake::ledger::{Entry, Ledger, OPENINGS_MAX, folded_meanwhile};
+use crate::model::job::hex;
 use crate::model::ledger::JobRecord;
 use crate::store::Store;
 
-/// A job that landed.
+/// A job that landed. Of what the ledger says, that which is asked for again: a table may have
+/// hundreds of thousands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LandedJob {
     /// The table's version that made it visible.
     pub version: u64,
-    /// What the ledger says of it.
-    pub job: JobRecord,
+    /// Key of the drop.
+    pub key: Box<str>,
+    id: [u8; 16],
+    sha256: [u8; 32],
+    /// Place of the next job with the same content.
+    next: Option<u32>,
+}
+
+impl LandedJob {
+    /// Its id.
+    pub fn id(&self) -> String {
+        hex(&self.id)
+    }
 }
 
 /// The jobs of one table up to a version.
 #[derive(Debug, Default)]
 pub struct LandedJobs {
-    by_id: HashMap<String, LandedJob>,
-    /// Content hash → ids, in the order in which they landed.
-    by_content: HashMap<String, Vec<String>>,
+    /// In the order in which they landed.
+    jobs: Vec<LandedJob>,
+    /// Places in `jobs`.
+    by_id: HashMap<[u8; 16], u32>,
+    /// Content hash → places of the first and the last job of that content.
+    by_content: HashMap<[u8; 32], (u32, u32)>,
     /// The last version that was looked at.
     newest: Option<u64>,
 }
@@ -37,12 +55,12 @@ pub struct LandedJobs {
 impl LandedJobs {
     /// The job of that id.
     pub fn by_id(&self, id: &str) -> Option<&LandedJob> {
-        self.by_id.get(id)
+        self.at(*self.by_id.get(&compact(id))?)
     }
 
     /// The first job of that content under the same key.
     pub fn same_drop(&self, key: &str, sha256: &str) -> Option<&LandedJob> {
-        self.of_content(sha256).find(|landed| landed.job.key == key)
+        self.of_content(sha256).find(|landed| *landed.key == *key)
     }
 
     /// The first job of that content, under whatever key.
@@ -51,8 +69,13 @@ impl LandedJobs {
     }
 
     fn of_content(&self, sha256: &str) -> impl Iterator<Item = &LandedJob> {
-        let ids = self.by_content.get(sha256).into_iter().flatten();
-        ids.filter_map(|id| self.by_id.get(id))
+        let first = self.by_content.get(&compact(sha256));
+        let first = first.and_then(|(first, _)| self.at(*first));
+        std::iter::successors(first, |landed| self.at(landed.next?))
+    }
+
+    fn at(&self, place: u32) -> Option<&LandedJob> {
+        self.jobs.get(usize::try_from(place).ok()?)
     }
 
     /// The last version of the table that was looked at.
@@ -62,12 +85,12 @@ impl LandedJobs {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.jobs.len()
     }
 
     /// True if there is none.
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.jobs.is_empty()
     }
 
     /// Takes in what landed since the last look.
@@ -81,11 +104,49 @@ impl LandedJobs {
     }
 
     async fn look_in(&mut self, objects: &Arc<dyn ObjectStore>, table: &str) -> Result<()> {
+        if let Some(seen) = self.newest
+            && self.look_above(seen, objects, table).await?
+        {
+            return Ok(());
+        }
+        for _ in 0..OPENINGS_MAX {
+            if self.read(objects, table).await? {
+                return Ok(());
+            }
+        }
+        Err(folded_meanwhile(table))
+    }
+
+    /// Takes in the commits above `seen`, as long as they are in the log; false if they are not.
+    async fn look_above(
+        &mut self,
+        seen: u64,
+        objects: &Arc<dyn ObjectStore>,
+        table: &str,
+    ) -> Result<bool> {
+        let Some(newest) = log::newest(objects, table, seen).await? else {
+            return Ok(true);
+        };
+        let commits = match log::commits(objects, table, seen, newest).await {
+            Ok(commits) => commits,
+            Err(Unread::Gone(_)) => return Ok(false),
+            Err(Unread::Failed(error)) => return Err(error),
+        };
+        for commit in commits {
+            self.take(commit.version, commit.record.and_then(|record| record.job));
+        }
+        Ok(true)
+    }
+
+    /// Takes in what is new in the whole ledger; false if it was folded meanwhile.
+    async fn read(&mut self, objects: &Arc<dyn ObjectStore>, table: &str) -> Result<bool> {
         let ledger = Ledger::open(objects, table).await?;
         let mut entries = match self.newest {
             None => ledger.entries(u64::MAX),
             Some(newest) => ledger.entries_above(newest),
         };
+        // Those of the log count once it is known that they are those that were listed.
+        let mut logged: Vec<(u64, Option<JobRecord>)> = Vec::new();
         while let Some(entry) = entries.next().await {
             match entry? {
                 Entry::Segment(segment) => {
@@ -95,8 +156,9 @@ impl LandedJobs {
                 }
                 Entry::Commit(commit) => {
                     let job = commit.record.and_then(|record| record.job);
-                    self.take(commit.version, job);
+                    logged.push((commit.version, job));
                 }
+                Entry::Left { .. } => return Ok(false),
                 Entry::Gone { from, to } => {
                     return Err(Error::refused(format!(
                         "commits {from} to {to} of {table} are gone, and with them the jobs that they landed; restore the files"
@@ -109,7 +171,13 @@ impl LandedJobs {
                 }
             }
         }
-        Ok(())
+        let stands = logged.is_empty() || ledger.still_stands().await?;
+        if stands {
+            for (version, job) in logged {
+                self.take(version, job);
+            }
+        }
+        Ok(stands)
     }
 
     fn take(&mut self, version: u64, job: Option<JobRecord>) {
@@ -118,11 +186,51 @@ impl LandedJobs {
         }
         self.newest = Some(version);
         let Some(job) = job else { return };
-        let of_content = self.by_content.entry(job.sha256.clone()).or_default();
-        of_content.push(job.id.clone());
-        self.by_id
-            .insert(job.id.clone(), LandedJob { version, job });
+        let Ok(place) = u32::try_from(self.jobs.len()) else {
+            return;
+        };
+        let (id, sha256) = (compact(&job.id), compact(&job.sha256));
+        self.jobs.push(LandedJob {
+            version,
+            key: job.key.into(),
+            id,
+            sha256,
+            next: None,
+        });
+        self.by_id.insert(id, place);
+        let (_, last) = self.by_content.entry(sha256).or_insert((place, place));
+        let before = std::mem::replace(last, place);
+        if before != place
+            && let Ok(before) = usize::try_from(before)
+            && let Some(before) = self.jobs.get_mut(before)
+        {
+            before.next = Some(place);
+        }
     }
+}
+
+/// The bytes of an id or a hash, which are hexadecimal digits of just that length; of any other text
+/// what stands for it.
+fn compact<const N: usize>(text: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    let digit = |at: usize| char::from(*text.as_bytes().get(at)?).to_digit(16);
+    let is_hex = text.len() == 2 * N
+        && bytes.iter_mut().enumerate().all(|(at, byte)| {
+            let value = digit(2 * at)
+                .zip(digit(2 * at + 1))
+                .map(|(h, l)| h << 4 | l);
+            let value = value.and_then(|value| u8::try_from(value).ok());
+            *byte = value.unwrap_or(0);
+            value.is_some()
+        });
+    if !is_hex {
+        let digest = Sha256::digest(text);
+        bytes
+            .iter_mut()
+            .zip(digest)
+            .for_each(|(byte, of)| *byte = of);
+    }
+    bytes
 }
 
 #[cfg(test)]

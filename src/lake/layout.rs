@@ -53,6 +53,23 @@ pub fn commit_version(file_name: &str) -> Option<u64> {
         .flatten()
 }
 
+/// The version of a checkpoint that is one file, by its file name.
+pub fn checkpoint_version(file_name: &str) -> Option<u64> {
+    let digits = file_name.strip_suffix(".checkpoint.parquet")?;
+    commit_version(&format!("{digits}.json"))
+}
+
+/// The version of a checkpoint of any form, or of a checksum, by its file name: what a log can do
+/// without once it begins behind it.
+pub fn derived_version(file_name: &str) -> Option<u64> {
+    let (digits, rest) = file_name.split_once('.')?;
+    let is_checkpoint =
+        rest.starts_with("checkpoint.") && (rest.ends_with(".parquet") || rest.ends_with(".json"));
+    (is_checkpoint || rest == "crc")
+        .then(|| commit_version(&format!("{digits}.json")))
+        .flatten()
+}
+
 /// The text of a schema version, relative to the DLO.
 pub fn schema_text(version: u32) -> String {
     format!("_weir/schemas/{version}.avsc")

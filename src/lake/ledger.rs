@@ -3,12 +3,18 @@
 //!
 //! Owns: what is where, reading it in bounded memory, and folding ([`fold::fold`]).
 //! Does not own: what the records must obey (`lake::verify`), Delta's state (`lake::state`).
+//!
+//! The log may be folded while it is read: a commit that was listed is then in a segment
+//! ([`Entry::Left`]), and the reader opens the ledger again.
 
+mod chain;
 pub mod commit;
 pub mod fold;
+pub(crate) mod log;
 pub mod segment;
 pub mod traces;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
@@ -26,17 +32,22 @@ use crate::store::store_error;
 /// Commits that are read side by side.
 const READ_AHEAD: usize = 16;
 
+/// How often a reader opens the ledger, if it is folded each time.
+pub(crate) const OPENINGS_MAX: u32 = 4;
+
 /// Where the parts of a table's ledger are.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     objects: Arc<dyn ObjectStore>,
     table: String,
-    /// First and last version of each segment, ascending.
+    /// First and last version of each segment that counts, ascending.
     segments: Vec<(u64, u64)>,
     /// Versions of the commits above the segments, ascending.
     commits: Vec<u64>,
     /// Versions of commits that are in the log and in a segment, ascending.
     twofold: Vec<u64>,
+    /// Commits that were read already.
+    held: Arc<HashMap<u64, LoggedCommit>>,
 }
 
 /// The next part of the ledger.
@@ -52,6 +63,11 @@ pub enum Entry {
         from: u64,
         /// Last version.
         to: u64,
+    },
+    /// A commit that left the log since the ledger was opened: into a segment, if it is a DLO's.
+    Left {
+        /// The version.
+        version: u64,
     },
     /// A part that cannot be read.
     Broken {
@@ -88,13 +104,7 @@ impl Ledger {
             layout::commit_version(name)
         })
         .await?;
-        let mut segments = list(
-            objects,
-            &format!("{table}/{}", layout::LEDGER_FOLDER),
-            layout::ledger_segment_versions,
-        )
-        .await?;
-        segments.sort_unstable();
+        let segments = segments(objects, table).await?;
         commits.sort_unstable();
         let folded = segments.last().map(|(_, to)| *to);
         // A fold that was broken off leaves commits that are in its segment already.
@@ -107,13 +117,56 @@ impl Ledger {
             segments,
             commits,
             twofold,
+            held: Arc::default(),
         })
+    }
+
+    /// Reads the newest `most` commits of the log, to hold them: they are there whenever they are
+    /// come to. Returns false if the log was folded meanwhile.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn hold(&mut self, most: usize) -> Result<bool> {
+        let from = self.commits.len().saturating_sub(most);
+        let newest: Vec<Part> = self
+            .commits
+            .iter()
+            .skip(from)
+            .copied()
+            .map(Part::Commit)
+            .collect();
+        let mut entries = self.read(newest);
+        let mut held = HashMap::new();
+        while let Some(entry) = entries.next().await {
+            match entry? {
+                Entry::Commit(commit) => _ = held.insert(commit.version, *commit),
+                Entry::Left { .. } => return Ok(false),
+                // Told when it is come to.
+                Entry::Broken { .. } | Entry::Segment(_) | Entry::Gone { .. } => {}
+            }
+        }
+        self.held = Arc::new(held);
+        self.still_stands().await
+    }
+
+    /// True if nothing was folded since the ledger was opened. Asked after commits were read, it
+    /// says that they are those that were listed (`ledger::log`).
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn still_stands(&self) -> Result<bool> {
+        let segments = segments(&self.objects, &self.table).await?;
+        Ok(segments.last() == self.segments.last())
+    }
+
+    /// The last version that is in a segment.
+    pub fn folded(&self) -> Option<u64> {
+        self.segments.last().map(|(_, to)| *to)
     }
 
     /// The newest version; `None` for a table that is not there.
     pub fn newest(&self) -> Option<u64> {
-        let folded = self.segments.last().map(|(_, to)| *to);
-        self.commits.last().copied().or(folded)
+        self.commits.last().copied().or(self.folded())
     }
 
     /// Versions of the commits that are in the log, up to and with `newest`, ascending.
@@ -124,31 +177,32 @@ impl Ledger {
 
     /// The ledger up to and with version `newest`, in order. Holds a few commits at a time.
     pub fn entries(&self, newest: u64) -> BoxStream<'static, Result<Entry>> {
-        let (objects, table) = (self.objects.clone(), self.table.clone());
-        stream::iter(self.parts(newest))
-            .map(move |part| read(objects.clone(), table.clone(), part))
-            .buffered(READ_AHEAD)
-            .boxed()
+        self.read(self.parts(newest))
     }
 
     /// The ledger from the part on that holds version `after + 1`, in order.
     pub fn entries_above(&self, after: u64) -> BoxStream<'static, Result<Entry>> {
-        let (objects, table) = (self.objects.clone(), self.table.clone());
-        let mut parts = self.parts(u64::MAX);
-        parts.retain(|part| part.last() > after);
-        stream::iter(parts)
-            .map(move |part| read(objects.clone(), table.clone(), part))
-            .buffered(READ_AHEAD)
-            .boxed()
+        self.entries_from(after.saturating_add(1), u64::MAX)
+    }
+
+    /// The parts that hold versions `from..=newest`, in order.
+    pub fn entries_from(&self, from: u64, newest: u64) -> BoxStream<'static, Result<Entry>> {
+        let mut parts = self.parts(newest);
+        parts.retain(|part| part.last() >= from);
+        self.read(parts)
     }
 
     /// The same, newest first; a segment is one entry.
     pub fn entries_backward(&self) -> BoxStream<'static, Result<Entry>> {
-        let (objects, table) = (self.objects.clone(), self.table.clone());
         let mut parts = self.parts(u64::MAX);
         parts.reverse();
+        self.read(parts)
+    }
+
+    fn read(&self, parts: Vec<Part>) -> BoxStream<'static, Result<Entry>> {
+        let (objects, table, held) = (self.objects.clone(), self.table.clone(), self.held.clone());
         stream::iter(parts)
-            .map(move |part| read(objects.clone(), table.clone(), part))
+            .map(move |part| read(objects.clone(), table.clone(), held.clone(), part))
             .buffered(READ_AHEAD)
             .boxed()
     }
@@ -181,6 +235,20 @@ pub async fn is_there(objects: &Arc<dyn ObjectStore>, table: &str) -> Result<boo
     Ok(Ledger::open(objects, table).await?.newest().is_some())
 }
 
+/// That the log was folded each time that it was read.
+pub(crate) fn folded_meanwhile(table: &str) -> Error {
+    Error::unreachable(format!(
+        "the log of {table} was folded again and again while it was read; run it again"
+    ))
+}
+
+/// The segments of `table` that count.
+async fn segments(objects: &Arc<dyn ObjectStore>, table: &str) -> Result<Vec<(u64, u64)>> {
+    let folder = format!("{table}/{}", layout::LEDGER_FOLDER);
+    let all = list(objects, &folder, layout::ledger_segment_versions).await?;
+    Ok(chain::chain(all))
+}
+
 async fn list<T>(
     objects: &Arc<dyn ObjectStore>,
     folder: &str,
@@ -196,21 +264,27 @@ async fn list<T>(
         .map_err(|e| store_error("list the table's log", e))
 }
 
-async fn read(objects: Arc<dyn ObjectStore>, table: String, part: Part) -> Result<Entry> {
+async fn read(
+    objects: Arc<dyn ObjectStore>,
+    table: String,
+    held: Arc<HashMap<u64, LoggedCommit>>,
+    part: Part,
+) -> Result<Entry> {
     let (path, version) = match part {
         Part::Gone(from, to) => return Ok(Entry::Gone { from, to }),
         Part::Segment(from, to) => (layout::ledger_segment(from, to), None),
         Part::Commit(version) => (layout::commit(version), Some(version)),
     };
-    let bytes = match get(&objects, &format!("{table}/{path}")).await {
-        Ok(bytes) => bytes,
-        Err(Failure::Away(error)) => return Err(error),
-        Err(Failure::Missing(_)) => {
-            return Err(Error::unreachable(format!(
-                "{table}/{path} went away while the ledger was read; the log was folded meanwhile, run it again"
-            )));
+    if let Some(commit) = version.and_then(|version| held.get(&version)) {
+        return Ok(Entry::Commit(Box::new(commit.clone())));
+    }
+    let bytes = match (get(&objects, &format!("{table}/{path}")).await, version) {
+        (Ok(bytes), _) => bytes,
+        (Err(Failure::Away(error)), _) => return Err(error),
+        (Err(Failure::Missing(_)), Some(version)) => return Ok(Entry::Left { version }),
+        (Err(Failure::Missing(message) | Failure::Broken(message)), _) => {
+            return Ok(Entry::Broken { path, message });
         }
-        Err(Failure::Broken(message)) => return Ok(Entry::Broken { path, message }),
     };
     let entry = match version {
         Some(version) => commit::parse(version, &bytes).map(|c| Entry::Commit(Box::new(c))),
@@ -226,3 +300,6 @@ pub(crate) async fn get(
 ) -> Result<bytes::Bytes, Failure> {
     Ok(objects.get(&Path::from(path)).await?.bytes().await?)
 }
+
+#[cfg(test)]
+mod tests;

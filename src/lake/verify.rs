@@ -7,8 +7,9 @@
 //! it, so that the rejects table cannot lead. The ledger is read in order, a commit at a time; laws
 //! 1 and 2 need the records only. For laws 3 and 4 a commit's files are read (provenance columns
 //! only) and its rows marked in bitmaps over the commit's positions, a few commits side by side.
-//! Memory goes with the largest commit, at a bit a position, and 50 bytes for each live file; not
-//! with the table's rows. Files that another commit rewrote are read in a second pass, in windows
+//! Memory goes with the largest commit, at a bit a position, with the records of the newest commits,
+//! which may leave the log before they are come to, and 50 bytes for each live file; not with the
+//! table's rows. Files that another commit rewrote are read in a second pass, in windows
 //! of positions.
 
 mod coverage;
@@ -30,7 +31,7 @@ use tokio::task::JoinSet;
 use crate::error::{Error, Result};
 use crate::lake::failure::Failure;
 use crate::lake::layout;
-use crate::lake::ledger::{Entry, Ledger};
+use crate::lake::ledger::{Entry, Ledger, OPENINGS_MAX, folded_meanwhile};
 use crate::lake::state::{LiveFile, TableState};
 use crate::model::position::APP_ID_DATA;
 use crate::store::Store;
@@ -45,6 +46,9 @@ pub use report::{Finding, FindingKind, Findings, Report, SourceReport, StreamRep
 
 /// Commits whose rows are read side by side.
 const PARALLEL: usize = 4;
+
+/// The newest commits of the log are read at the beginning: more than upkeep leaves in it.
+const COMMITS_HELD: usize = 2_000;
 
 /// How a proof goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,17 +74,50 @@ struct Live {
 /// # Errors
 /// The store cannot be reached. What does not hold is a finding in the report.
 pub async fn verify(store: &Store, stream: &str, progress: Progress) -> Result<StreamReport> {
+    for _ in 0..OPENINGS_MAX {
+        let before = Extent::of(store, stream).await?;
+        let proof = prove(store, stream, progress.clone()).await?;
+        match proof {
+            Some(report) if report.ok => return Ok(report),
+            // What was read may have left the log just then.
+            Some(report) if before == Extent::of(store, stream).await? => return Ok(report),
+            Some(_) | None => {}
+        }
+    }
+    Err(folded_meanwhile(&layout::data_table(stream)))
+}
+
+/// Where the logs of a stream's tables begin.
+#[derive(PartialEq)]
+struct Extent([Option<u64>; 3]);
+
+impl Extent {
+    async fn of(store: &Store, stream: &str) -> Result<Self> {
+        let objects = store.objects();
+        let data = Ledger::open(&objects, &layout::data_table(stream)).await?;
+        let rejects = Ledger::open(&objects, &layout::rejects_table(stream)).await?;
+        let first = |ledger: &Ledger| ledger.logged(u64::MAX).next();
+        Ok(Self([data.folded(), first(&data), first(&rejects)]))
+    }
+}
+
+/// One pass; `None` if commits left the log before they were read.
+async fn prove(store: &Store, stream: &str, progress: Progress) -> Result<Option<StreamReport>> {
     let objects = store.objects();
     let mut findings = Findings::default();
     let table = layout::data_table(stream);
     let rejects = RejectsTable::read(store, stream, &mut findings).await?;
-    let ledger = Ledger::open(&objects, &table).await?;
+    let mut ledger = Ledger::open(&objects, &table).await?;
+    // Reading the rows takes its time, in which the log goes on and is folded.
+    if !ledger.hold(COMMITS_HELD).await? {
+        return Ok(None);
+    }
     let Some(newest) = ledger.newest() else {
         findings.push(
             Finding::new(FindingKind::Unreadable, &table)
                 .because("there is no table here, or its log is gone"),
         );
-        return Ok(StreamReport::new(stream, Vec::new(), findings));
+        return Ok(Some(StreamReport::new(stream, Vec::new(), findings)));
     };
     let audit = Audit {
         store: store.clone(),
@@ -150,12 +187,16 @@ struct Audit {
 }
 
 impl Audit {
-    async fn run(mut self) -> Result<StreamReport> {
+    async fn run(mut self) -> Result<Option<StreamReport>> {
         let positions = self.load_state().await?;
         let mut tasks: JoinSet<Result<Outcome>> = JoinSet::new();
         let mut entries = self.ledger.entries(self.newest);
         while let Some(entry) = entries.next().await {
-            for unit in self.judge(entry?) {
+            let entry = entry?;
+            if matches!(entry, Entry::Left { .. }) {
+                return Ok(None);
+            }
+            for unit in self.judge(entry) {
                 while tasks.len() >= PARALLEL {
                     self.absorb_next(&mut tasks).await?;
                 }
@@ -175,7 +216,8 @@ impl Audit {
             self.laws.close(&self.table, &positions, &mut self.findings);
         }
         let sources = self.laws.sources();
-        Ok(StreamReport::new(&self.stream, sources, self.findings))
+        let report = StreamReport::new(&self.stream, sources, self.findings);
+        Ok(Some(report))
     }
 
     /// Reads the live files; returns the positions that readers of the table see.
@@ -235,7 +277,7 @@ impl Audit {
                         .because(message.as_str()),
                 );
             }
-            Entry::Commit(_) | Entry::Segment(_) => {}
+            Entry::Commit(_) | Entry::Segment(_) | Entry::Left { .. } => {}
         }
         let commit = match &entry {
             Entry::Commit(commit) => Some((commit.version, commit.positions.clone())),

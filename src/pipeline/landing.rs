@@ -411,10 +411,10 @@ impl LandingParts {
         // The batches are settled only now: who waits for them finds the rejects table in step.
         drop(cuts);
         let (table, stream) = (self.table.clone(), stream.to_owned());
-        // Off the commit path: the next batch does not wait for a checkpoint.
+        // Off the commit path: the next batch does not wait for a checkpoint or a fold.
         tokio::spawn(async move {
             if let Err(error) = table.upkeep().await {
-                tracing::warn!(stream, %error, "checkpoint or checksum not written; tried again later");
+                tracing::warn!(stream, %error, "the upkeep of the log was not done; tried again later");
             }
         });
     }

@@ -21,6 +21,9 @@ use weir::store::{Store, store_error};
 /// The stream.
 pub const STREAM: &str = "s";
 
+/// The source id of its topic.
+const TOPIC: &str = "kafka:c:t";
+
 /// Its table, with `more` columns behind.
 pub fn spec_with(more: Vec<Field>) -> TableSpec {
     let mut fields = vec![Field::new("n", DataType::Int64, false)];
@@ -125,9 +128,9 @@ pub async fn batch(store: &Store, ranges: &[(i32, i64, i64)]) -> Result<ReadyBat
         all.filter(|(_, at)| fate(*at) == kind).collect()
     };
     let data = layout::data_table(STREAM);
-    let file = upload(store, &data, &spec().schema, &rows("row")).await?;
+    let file = upload(store, &data, &spec().schema, TOPIC, &rows("row")).await?;
     let rejects = layout::rejects_table(STREAM);
-    let rejected = upload(store, &rejects, &rejects_schema(), &rows("reject")).await?;
+    let rejected = upload(store, &rejects, &rejects_schema(), TOPIC, &rows("reject")).await?;
     let rejected = rejected.map(|file| RejectsFile {
         path: file.path,
         size: file.size as i64,
@@ -147,16 +150,18 @@ pub async fn batch(store: &Store, ranges: &[(i32, i64, i64)]) -> Result<ReadyBat
     })
 }
 
-async fn upload(
+/// Uploads a file of `table` with these rows of a source: partition and position of each.
+pub async fn upload(
     store: &Store,
     table: &str,
     schema: &SchemaRef,
+    source: &str,
     rows: &[(i32, i64)],
 ) -> Result<Option<DataFile>> {
     if rows.is_empty() {
         return Ok(None);
     }
-    let columns = columns(schema, rows);
+    let columns = columns(schema, source, rows);
     let mut writer = FileWriter::new(schema.clone(), &columns)?;
     writer.write(&columns)?;
     let file = writer.finish()?;
@@ -180,11 +185,11 @@ async fn upload(
     }))
 }
 
-fn columns(schema: &SchemaRef, rows: &[(i32, i64)]) -> RecordBatch {
+fn columns(schema: &SchemaRef, source: &str, rows: &[(i32, i64)]) -> RecordBatch {
     let column = |field: &Arc<Field>| -> ArrayRef {
         let offsets = rows.iter().map(|(_, at)| *at);
         match (field.name().as_str(), field.data_type()) {
-            ("_weir_source_id", _) => Arc::new(StringArray::from(vec!["kafka:c:t"; rows.len()])),
+            ("_weir_source_id", _) => Arc::new(StringArray::from(vec![source; rows.len()])),
             ("_weir_partition", _) => {
                 Arc::new(Int32Array::from_iter_values(rows.iter().map(|(n, _)| *n)))
             }

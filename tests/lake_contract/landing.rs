@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::TryStreamExt;
+use uuid::Uuid;
 use weir::clock::{Clock, Micros};
 use weir::lake::delta::DeltaTable;
 use weir::lake::ledger::{Entry, Ledger};
@@ -30,6 +31,10 @@ const TRIES: u32 = 500;
 
 /// Upkeep every few commits, so that it is in the way too.
 const UPKEEP: (u64, u64) = (3, 2);
+
+/// Two commits leave the log as soon as two newer ones are there, so that writers and readers that
+/// have just looked at it find it gone.
+const FOLD: (usize, u64) = (2, 2);
 
 /// Tries until it works. A macro, since an async closure's future is not seen to be `Send`.
 macro_rules! persist {
@@ -60,7 +65,10 @@ pub async fn instances(store: &Store, count: u64) {
 /// One life of an instance: it reads what the table has not, until all of it is there.
 pub async fn instance(store: &Store, seed: u64) {
     let opened = persist!(batch::open(store));
-    let table = Arc::new(opened.with_upkeep_every(UPKEEP.0, UPKEEP.1));
+    let table = opened
+        .with_upkeep_every(UPKEEP.0, UPKEEP.1)
+        .with_fold_every(FOLD.0, FOLD.1);
+    let table = Arc::new(table);
     let (_trigger, stop) = shutdown::channel();
     let clock = Clock::manual(Micros(1_700_000_000_000_000));
     let committer = Committer::new(table.clone(), clock, stop, seed);
@@ -128,14 +136,22 @@ pub async fn all_is_there_once(store: &Store) {
     let ledger = Ledger::open(&store.objects(), &layout::data_table(STREAM)).await;
     let entries = ledger.unwrap().entries(u64::MAX);
     let entries: Vec<Entry> = entries.try_collect().await.unwrap();
-    assert_eq!(entries.len() as u64, view.version + 1);
+    let commits: Vec<(u64, Option<Uuid>)> = entries.into_iter().flat_map(commits_of).collect();
+    let versions: Vec<u64> = commits.iter().map(|(version, _)| *version).collect();
+    assert_eq!(versions, (0..=view.version).collect::<Vec<_>>());
     let mut batches = HashSet::new();
-    for entry in entries {
-        let Entry::Commit(commit) = entry else {
-            panic!("{entry:?}");
-        };
-        if let Some(record) = commit.record {
-            assert!(batches.insert(record.batch), "{} twice", record.batch);
+    for batch in commits.into_iter().filter_map(|(_, batch)| batch) {
+        assert!(batches.insert(batch), "{batch} twice");
+    }
+}
+
+fn commits_of(entry: Entry) -> Vec<(u64, Option<Uuid>)> {
+    match entry {
+        Entry::Commit(commit) => vec![(commit.version, commit.record.map(|r| r.batch))],
+        Entry::Segment(segment) => {
+            let commits = segment.commits.into_iter();
+            commits.map(|c| (c.version, c.batch)).collect()
         }
+        other => panic!("{other:?}"),
     }
 }

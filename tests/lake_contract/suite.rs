@@ -2,6 +2,8 @@
 
 #[path = "batch.rs"]
 pub mod batch;
+#[path = "fold.rs"]
+pub mod fold;
 #[path = "landing.rs"]
 pub mod landing;
 
@@ -14,13 +16,17 @@ use object_store::{ObjectStore as _, ObjectStoreExt, PutMode, PutOptions};
 use uuid::Uuid;
 use weir::error::Kind;
 use weir::lake::delta::{DeltaTable, TableSpec};
-use weir::lake::ledger::{Entry, Ledger, fold};
+use weir::lake::ledger::{Entry, Ledger, fold as ledger_fold};
 use weir::lake::state::TableState;
 use weir::lake::{Answer, Commit, LakeTable, Logged, layout};
 use weir::model::ledger::{CommitRecord, RangeRecord, Role};
 use weir::store::Store;
 
 use batch::{STREAM, bare, commit, open, partition, range, spec, spec_with};
+pub use fold::{
+    a_put_where_a_folded_commit_was_is_none, upkeep_keeps_both_logs_short,
+    who_looks_and_seldom_commits_outlives_folds,
+};
 
 /// A test for each law, over the store that `$make` gives, with what must outlive it.
 #[macro_export]
@@ -53,6 +59,9 @@ macro_rules! every_law {
             a_commit_that_is_gone_from_the_log_is_never_passed_over
             positions_outlive_the_folded_log
             a_sleeper_finds_its_way_after_a_fold
+            upkeep_keeps_both_logs_short
+            a_put_where_a_folded_commit_was_is_none
+            who_looks_and_seldom_commits_outlives_folds
             a_checkpointed_table_loads_cold
             a_text_of_a_schema_never_changes
             instances_land_all_of_it_once
@@ -288,7 +297,7 @@ pub async fn positions_outlive_the_folded_log(store: &Store) {
         before,
         "a cold start reads the checkpoint and the tail"
     );
-    let folded = fold::fold(store, STREAM, 99).await.unwrap();
+    let folded = ledger_fold::fold(store, STREAM, 99).await.unwrap();
     assert_eq!(folded, [(0, 99)]);
     let there = store.objects().head(&log_path(50)).await;
     assert!(matches!(there, Err(object_store::Error::NotFound { .. })));
@@ -309,7 +318,7 @@ pub async fn positions_outlive_the_folded_log(store: &Store) {
 pub async fn a_sleeper_finds_its_way_after_a_fold(store: &Store) {
     let (table, sleeper) = (open(store).await.unwrap(), open(store).await.unwrap());
     let batches = long_log(&table, 103).await;
-    fold::fold(store, STREAM, 100).await.unwrap();
+    ledger_fold::fold(store, STREAM, 100).await.unwrap();
     let seen = sleeper.commits_since(0, 2).await.unwrap();
     let ids: Vec<Uuid> = seen.iter().filter_map(|commit| commit.batch).collect();
     assert_eq!(ids, batches[..2]);

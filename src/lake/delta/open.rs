@@ -23,9 +23,9 @@ use url::Url;
 use crate::error::{Error, Result};
 use crate::lake::delta::side::{Side, load, newest_snapshot, view_of};
 use crate::lake::delta::upkeep::Cadence;
-use crate::lake::delta::{DeltaTable, ENGINE_INFO, TableSpec, blocking, features, log};
+use crate::lake::delta::{DeltaTable, ENGINE_INFO, TableSpec, blocking, features};
 use crate::lake::failure::kernel_error;
-use crate::lake::ledger;
+use crate::lake::ledger::{self, log};
 use crate::lake::{LakeTable, View, layout};
 use crate::schema::arrow::{provenance_fields, rejects_schema};
 use crate::schema::evolve;
@@ -92,6 +92,7 @@ impl DeltaTable {
             rejects: opening
                 .open(layout::rejects_table(stream), &rejects)
                 .await?,
+            store: store.clone(),
             stream: stream.to_owned(),
             instance: instance.to_owned(),
             followed: AtomicU64::new(0),

@@ -4,6 +4,7 @@
 //! (`lake::protocol`), and what is done about an answer (the caller).
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use delta_kernel::Engine;
@@ -20,6 +21,7 @@ use crate::lake::delta::open::refusals;
 use crate::lake::delta::side::Side;
 use crate::lake::delta::{ENGINE_INFO, actions, blocking};
 use crate::lake::failure::kernel_error;
+use crate::lake::ledger::log;
 use crate::lake::{Answer, Commit};
 use crate::model::position::APP_ID_SCHEMA;
 
@@ -34,16 +36,35 @@ impl Side {
         let engine = self.engine.clone();
         let held = self.held.lock().clone();
         let root = self.root.clone();
-        let put = blocking(move || put(engine.as_ref(), held, &root, at, &commit, operation)).await;
-        match put {
-            Ok((answer, snapshot)) => {
-                if let Some(snapshot) = snapshot {
-                    *self.held.lock() = snapshot;
-                }
-                answer
+        let commit = Arc::new(commit);
+        let wanted = commit.clone();
+        let put = blocking(move || put(engine.as_ref(), held, &root, at, &wanted, operation));
+        let (answer, snapshot) = match put.await {
+            Ok(done) => done,
+            Err(error) => return Answer::Unknown(error),
+        };
+        if let Answer::Committed(version) = answer {
+            if let Err(error) = self.is_new(version).await {
+                return Answer::Unknown(error);
             }
-            Err(error) => Answer::Unknown(error),
+            self.know(version, &commit);
         }
+        if let Some(snapshot) = snapshot {
+            self.hold(snapshot);
+        }
+        answer
+    }
+
+    /// Whether the version that was put is a new one, or one that had left the log before: then
+    /// nobody reads it, and the next look tells what became of the batch (`ledger::log`).
+    async fn is_new(&self, version: u64) -> Result<()> {
+        if log::is_logged(&self.objects, &self.name, version.saturating_sub(1)).await? {
+            return Ok(());
+        }
+        Err(Error::unreachable(format!(
+            "the log of {} was folded beyond version {version} before it was put",
+            self.name
+        )))
     }
 }
 

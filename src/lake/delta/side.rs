@@ -4,27 +4,28 @@
 //! table fits (`delta::open`), the commits (`delta::put`).
 //!
 //! At the start the positions are those of the newest checkpoint and of the commits above it, as the
-//! kernel reads them; from then on each look reads only the commits that are new, by their names. A
-//! process that slept while the log was folded under it starts over with the checkpoint.
+//! kernel reads them; from then on each look reads only the commits that are new, by their names, and
+//! a commit of this process is known without reading it. A process that slept while the log was
+//! folded under it starts over with the checkpoint.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use delta_kernel::Engine;
 use delta_kernel::snapshot::{IncrementalReplay, Snapshot, SnapshotRef};
 use delta_kernel::{KernelError, KernelResult};
 use object_store::ObjectStore;
-use object_store::path::Path;
 use parking_lot::Mutex;
 use url::Url;
 
 use crate::error::{Error, Result};
 use crate::lake::delta::blocking;
-use crate::lake::delta::log::{self, Unread};
+use crate::lake::delta::log::gone;
 use crate::lake::failure::kernel_error;
 use crate::lake::ledger::commit::LoggedCommit;
+use crate::lake::ledger::log::{self, Unread};
 use crate::lake::state::positions_of;
-use crate::lake::{View, layout};
+use crate::lake::{Commit, View};
 
 /// One of the two tables.
 pub(super) struct Side {
@@ -38,6 +39,8 @@ pub(super) struct Side {
     pub(super) checkpointed: AtomicU64,
     pub(super) checksummed: AtomicU64,
     seen: tokio::sync::Mutex<View>,
+    /// The version of `seen`.
+    known: AtomicU64,
 }
 
 impl Side {
@@ -59,6 +62,7 @@ impl Side {
             held: Mutex::new(snapshot),
             checkpointed: AtomicU64::new(checkpointed),
             checksummed: AtomicU64::new(0),
+            known: AtomicU64::new(view.version),
             seen: tokio::sync::Mutex::new(view),
         })
     }
@@ -74,16 +78,49 @@ impl Side {
             Err(Unread::Failed(error)) => return Err(error),
             Err(Unread::Gone(version)) => *seen = self.start_over(version, newest).await?,
         }
+        self.known.store(seen.version, Ordering::SeqCst);
         Ok(seen.clone())
+    }
+
+    /// Takes in `commit`, which this process has put as version `at`; where a look is under way,
+    /// that or the next one finds it.
+    pub(super) fn know(&self, at: u64, commit: &Commit) {
+        if let Ok(mut seen) = self.seen.try_lock()
+            && seen.version + 1 == at
+        {
+            seen.version = at;
+            seen.positions.extend(commit.positions.iter().cloned());
+            self.known.store(at, Ordering::SeqCst);
+        }
+    }
+
+    /// A version to which the table was seen to reach.
+    pub(super) fn known(&self) -> u64 {
+        self.known.load(Ordering::SeqCst)
+    }
+
+    /// Holds `snapshot` from now on, unless what is held begins with a newer checkpoint: what that
+    /// one begins with may have left the log.
+    pub(super) fn hold(&self, snapshot: SnapshotRef) {
+        let checkpoint = |snapshot: &Snapshot| snapshot.log_segment().checkpoint_version;
+        let mut held = self.held.lock();
+        if checkpoint(&held) <= checkpoint(&snapshot) {
+            *held = snapshot;
+        }
+    }
+
+    /// The newest snapshot.
+    pub(super) async fn newest_snapshot(&self) -> Result<SnapshotRef> {
+        newest_snapshot(&self.objects, &self.engine, &self.root, &self.name).await
     }
 
     /// The view by the newest checkpoint, after `version` was not to be found in the log, which
     /// reaches at least to `newest`.
     async fn start_over(&self, version: u64, newest: u64) -> Result<View> {
-        let snapshot = newest_snapshot(&self.objects, &self.engine, &self.root, &self.name).await?;
+        let snapshot = self.newest_snapshot().await?;
         let covered = snapshot.log_segment().checkpoint_version;
         if covered.is_none_or(|at| at < version) {
-            return Err(log::gone(&self.name, version));
+            return Err(gone(&self.name, version));
         }
         if snapshot.version() < newest {
             return Err(behind(&self.name, newest));
@@ -151,12 +188,9 @@ pub(super) async fn missing(
     name: &str,
     version: u64,
 ) -> Result<Error> {
-    use object_store::ObjectStoreExt;
-    let path = Path::from(format!("{name}/{}", layout::commit(version)));
-    match objects.head(&path).await {
-        Ok(_) => Ok(behind(name, version)),
-        Err(object_store::Error::NotFound { .. }) => Ok(log::gone(name, version)),
-        Err(e) => Err(crate::store::store_error("read the table's log", e)),
+    match log::is_logged(objects, name, version).await? {
+        true => Ok(behind(name, version)),
+        false => Ok(gone(name, version)),
     }
 }
 

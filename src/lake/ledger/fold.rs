@@ -1,11 +1,13 @@
 //! Folding: older commits become a segment, and only then leave the log.
 //!
 //! Owns: the order of its steps, so that at no time a commit is in neither place.
-//! Does not own: when it is worth it (maintenance).
+//! Does not own: when it is worth it (`delta::upkeep`).
+
+use std::sync::Arc;
 
 use futures::StreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
 use crate::error::{Error, Result};
 use crate::lake::ledger::segment::{self, Folding, Segment};
@@ -16,10 +18,25 @@ use crate::model::position::APP_ID_DATA;
 use crate::store::{Store, store_error};
 
 /// Commits of a segment.
-const MAX_COMMITS: usize = 1000;
+pub(crate) const COMMITS_MAX: usize = 1000;
 
 /// Ranges, holes and skips of a segment, from which on it ends.
-const MAX_WEIGHT: usize = 100_000;
+const WEIGHT_MAX: usize = 100_000;
+
+/// Which segments are written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Segments {
+    /// All, and what is left of the commits in one more.
+    All,
+    /// Only such that no later commit would be a part of: instances that fold at once, each as far
+    /// as it has come, then write the same ones.
+    Whole {
+        /// Commits of a segment.
+        commits: usize,
+        /// Segments at most.
+        most: usize,
+    },
+}
 
 /// Folds the commits of `stream`'s DLO up to and with version `up_to`. Returns first and last
 /// version of each segment that was written.
@@ -28,6 +45,17 @@ const MAX_WEIGHT: usize = 100_000;
 /// Refused if a reader of the table would miss the commits: there is no checkpoint at or above
 /// `up_to`, or the rejects table has not followed so far. The store cannot be reached.
 pub async fn fold(store: &Store, stream: &str, up_to: u64) -> Result<Vec<(u64, u64)>> {
+    fold_into(store, stream, up_to, Segments::All).await
+}
+
+/// [`fold`], into `segments`. Returns none if another instance folds at the same time, and has
+/// removed commits already.
+pub(crate) async fn fold_into(
+    store: &Store,
+    stream: &str,
+    up_to: u64,
+    segments: Segments,
+) -> Result<Vec<(u64, u64)>> {
     let objects = store.objects();
     let table = layout::data_table(stream);
     let ledger = Ledger::open(&objects, &table).await?;
@@ -37,13 +65,20 @@ pub async fn fold(store: &Store, stream: &str, up_to: u64) -> Result<Vec<(u64, u
         )));
     }
     may_leave(store, stream, up_to).await?;
+    let (size, most) = match segments {
+        Segments::All => (COMMITS_MAX, usize::MAX),
+        Segments::Whole { commits, most } => (commits, most),
+    };
     let mut written = Vec::new();
     let mut folding = Folding::default();
-    let mut entries = ledger.entries(up_to);
-    while let Some(entry) = entries.next().await {
+    let mut entries = ledger.entries_from(ledger.folded().map_or(0, |to| to + 1), up_to);
+    while written.len() < most
+        && let Some(entry) = entries.next().await
+    {
         match entry? {
             Entry::Segment(_) => {}
             Entry::Commit(commit) => folding.push(*commit),
+            Entry::Left { .. } => return Ok(Vec::new()),
             Entry::Gone { from, to } => {
                 return Err(Error::refused(format!(
                     "commits {from} to {to} of {table} are gone; restore them before anything is folded"
@@ -55,21 +90,41 @@ pub async fn fold(store: &Store, stream: &str, up_to: u64) -> Result<Vec<(u64, u
                 )));
             }
         }
-        if folding.commits() >= MAX_COMMITS || folding.weight() >= MAX_WEIGHT {
+        if folding.commits() >= size || folding.weight() >= WEIGHT_MAX {
             let full = std::mem::take(&mut folding);
             written.extend(write(store, &table, full.finish()).await?);
         }
     }
-    written.extend(write(store, &table, folding.finish()).await?);
-    // Ascending, so that what is left of a fold that breaks off is still the log's newer part.
-    for version in ledger.logged(up_to) {
+    if matches!(segments, Segments::All) {
+        written.extend(write(store, &table, folding.finish()).await?);
+    }
+    // What a fold that broke off has left stands in an older segment.
+    let folded = written.last().map(|(_, to)| *to).or(ledger.folded());
+    if let Some(folded) = folded {
+        remove(&objects, &table, ledger.logged(folded.min(up_to))).await?;
+    }
+    Ok(written)
+}
+
+/// Removes commits from the log of `table`. Ascending, one after the other: what is left of a fold
+/// that breaks off is still the log's newer part, and a version that is in the log says that none
+/// above it has left (`ledger::log`).
+///
+/// # Errors
+/// The store does not answer.
+pub(crate) async fn remove(
+    objects: &Arc<dyn ObjectStore>,
+    table: &str,
+    commits: impl Iterator<Item = u64>,
+) -> Result<()> {
+    for version in commits {
         let path = Path::from(format!("{table}/{}", layout::commit(version)));
         match objects.delete(&path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
             Err(e) => return Err(store_error("remove a folded commit", e)),
         }
     }
-    Ok(written)
+    Ok(())
 }
 
 /// Whether Delta readers and the rejects table can do without the commits.
@@ -95,16 +150,17 @@ async fn may_leave(store: &Store, stream: &str, up_to: u64) -> Result<()> {
         .positions()
         .await
         .map_err(unreadable)?;
-    let followed = rejects.get(APP_ID_DATA).copied().unwrap_or(0);
-    if u64::try_from(followed).is_ok_and(|followed| followed >= up_to) {
+    let followed = rejects.get(APP_ID_DATA).copied();
+    let followed = followed.and_then(|at| u64::try_from(at).ok()).unwrap_or(0);
+    if followed >= up_to {
         return Ok(());
     }
-    // It need not follow through commits that name no rejects.
+    // It need not follow through commits that name no rejects. Those that were folded or leave the
+    // log right now were asked about before.
     let ledger = Ledger::open(&store.objects(), &table).await?;
-    let mut entries = ledger.entries(up_to);
+    let mut entries = ledger.entries_from(followed + 1, up_to);
     while let Some(entry) = entries.next().await {
         if let Entry::Commit(commit) = entry?
-            && i64::try_from(commit.version).unwrap_or(i64::MAX) > followed
             && commit.record.is_some_and(|r| !r.rejects.is_empty())
         {
             return Err(Error::refused(format!(

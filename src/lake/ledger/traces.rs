@@ -10,7 +10,7 @@ use object_store::ObjectStore;
 
 use crate::error::{Error, Result};
 use crate::lake::Traces;
-use crate::lake::ledger::{Entry, Ledger};
+use crate::lake::ledger::{Entry, Ledger, OPENINGS_MAX, folded_meanwhile};
 use crate::model::ledger::RangeRecord;
 use crate::model::position::{SourceId, SourcePartition};
 
@@ -32,28 +32,13 @@ pub async fn traces(
     partitions: &[SourcePartition],
     ids: bool,
 ) -> Result<Traces> {
-    let mut search = Search::new(partitions, ids);
-    let ledger = Ledger::open(objects, table).await?;
-    let mut entries = ledger.entries_backward();
-    while !search.is_done()
-        && let Some(entry) = entries.next().await
-    {
-        search.parts += 1;
-        match entry? {
-            Entry::Commit(commit) => {
-                let ranges = commit.record.iter().flat_map(|r| r.ranges.iter().rev());
-                ranges.for_each(|range| search.see(range));
-            }
-            Entry::Segment(segment) => segment.ranges.iter().rev().for_each(|r| search.see(r)),
-            Entry::Gone { .. } => {}
-            Entry::Broken { path, message } => {
-                return Err(Error::refused(format!(
-                    "{table}/{path} is not readable, so a recreated topic could not be told: {message}"
-                )));
-            }
+    for _ in 0..OPENINGS_MAX {
+        let mut search = Search::new(partitions, ids);
+        if search.run(objects, table).await? {
+            return Ok(search.traces);
         }
     }
-    Ok(search.traces)
+    Err(folded_meanwhile(table))
 }
 
 struct Search {
@@ -75,6 +60,32 @@ impl Search {
             partitions: partitions.iter().cloned().collect(),
             parts: 0,
         }
+    }
+
+    /// Looks back; returns false if commits left the log meanwhile.
+    async fn run(&mut self, objects: &Arc<dyn ObjectStore>, table: &str) -> Result<bool> {
+        let ledger = Ledger::open(objects, table).await?;
+        let mut entries = ledger.entries_backward();
+        while !self.is_done()
+            && let Some(entry) = entries.next().await
+        {
+            self.parts += 1;
+            match entry? {
+                Entry::Commit(commit) => {
+                    let ranges = commit.record.iter().flat_map(|r| r.ranges.iter().rev());
+                    ranges.for_each(|range| self.see(range));
+                }
+                Entry::Segment(segment) => segment.ranges.iter().rev().for_each(|r| self.see(r)),
+                Entry::Gone { .. } => {}
+                Entry::Left { .. } => return Ok(false),
+                Entry::Broken { path, message } => {
+                    return Err(Error::refused(format!(
+                        "{table}/{path} is not readable, so a recreated topic could not be told: {message}"
+                    )));
+                }
+            }
+        }
+        Ok(true)
     }
 
     fn is_done(&self) -> bool {

@@ -80,7 +80,7 @@ impl Group {
         match entry {
             Entry::Commit(commit) => Some(Self::of_commit(*commit)),
             Entry::Segment(segment) => Some(Self::of_segment(segment)),
-            Entry::Gone { .. } | Entry::Broken { .. } => None,
+            Entry::Gone { .. } | Entry::Left { .. } | Entry::Broken { .. } => None,
         }
     }
 

@@ -105,8 +105,12 @@ impl RejectsTable {
                         .because(message),
                 ),
                 // Its older commits may leave the log: their files are in the checkpoint, and what
-                // they named is in the DLO's ledger.
-                Entry::Gone { .. } | Entry::Segment(_) => {}
+                // they named is in the DLO's ledger. What stands below a gap is read by nobody.
+                Entry::Gone { .. } | Entry::Left { .. } => {
+                    added.clear();
+                    at = 0;
+                }
+                Entry::Segment(_) => {}
             }
         }
         Ok(())

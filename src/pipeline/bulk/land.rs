@@ -56,18 +56,20 @@ pub fn seen(landed: &LandedJobs, key: &str, sha256: &str, policy: OnDuplicate) -
     if let Some(before) = landed.same_drop(key, sha256) {
         return Seen::Before(format!(
             "the same content landed under this name as job {}",
-            before.job.id
+            before.id()
         ));
     }
     match (landed.same_content(sha256), policy) {
         (None, _) => Seen::New,
         (Some(before), OnDuplicate::Load) => Seen::Flagged(format!(
             "loaded, though {} has the same content (job {})",
-            before.job.key, before.job.id
+            before.key,
+            before.id()
         )),
         (Some(before), OnDuplicate::Skip) => Seen::Before(format!(
             "{} has the same content and landed as job {}; `bulk.on_duplicate` is skip",
-            before.job.key, before.job.id
+            before.key,
+            before.id()
         )),
     }
 }
