@@ -26,6 +26,10 @@ pub const RETURNED: [&str; 4] = ["weir_line", "weir_field", "weir_code", "weir_m
 /// What those four may add to a record, in bytes.
 const RETURNED_BYTES: usize = 4096;
 
+/// Room that is made at once for the records of a slice, and for their cells.
+const MOST_RECORDS_ROOM: usize = 1 << 16;
+const MOST_CELLS_ROOM: usize = 1 << 19;
+
 /// Where `line_end = "auto"` looks for line ends, in bytes of text.
 const FIRST_BYTES: usize = 1 << 16;
 
@@ -83,6 +87,8 @@ pub struct CsvFile {
     /// Where the text begins.
     begin: Position,
     cells: Vec<Cell>,
+    /// Records and cells that a slice is likely to have.
+    room: (usize, usize),
 }
 
 impl CsvFile {
@@ -172,6 +178,7 @@ impl CsvFile {
             line: 1,
             begin,
             cells: Vec::new(),
+            room: (0, 0),
         }
     }
 
@@ -182,7 +189,9 @@ impl CsvFile {
 
     /// The next records; `None` behind the last one.
     pub fn next_slice(&mut self) -> Read<Option<Slice>> {
-        let mut records = Vec::new();
+        // The slice before tells how many there will be.
+        let mut records = Vec::with_capacity(self.room.0);
+        self.cells = Vec::with_capacity(self.room.1);
         let mut faults = Vec::new();
         while records.len() < self.sizes.slice_records {
             if self.at >= self.sizes.slice_bytes {
@@ -226,6 +235,11 @@ impl CsvFile {
         }
         let begin = self.begin;
         let cells = std::mem::take(&mut self.cells);
+        let room = |length: usize, most: usize| (length + length / 8).min(most);
+        self.room = (
+            room(records.len(), MOST_RECORDS_ROOM),
+            room(cells.len(), MOST_CELLS_ROOM),
+        );
         self.begin.record += records.len() as u64;
         let (text, raw) = self.take();
         Ok(Some(Slice {

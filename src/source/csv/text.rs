@@ -12,6 +12,9 @@ use crate::source::csv::{Read, Trouble};
 /// Stands for a malformed sequence.
 const MALFORMED: u8 = 0xFF;
 
+/// Room that is made for the text of a slice; more of it is for a long record, and not kept.
+const MOST_ROOM: usize = 4 << 20;
+
 /// The text that was read and not taken.
 #[derive(Debug)]
 pub(super) struct Text {
@@ -159,8 +162,12 @@ impl Text {
     }
 }
 
+/// Takes the first `to` bytes, and leaves room for as many again.
 fn front(bytes: &mut Vec<u8>, to: usize) -> Vec<u8> {
-    let rest = bytes.split_off(to);
+    let room = bytes.capacity().min(MOST_ROOM).max(bytes.len() - to);
+    let mut rest = Vec::with_capacity(room);
+    rest.extend_from_slice(&bytes[to..]);
+    bytes.truncate(to);
     std::mem::replace(bytes, rest)
 }
 

@@ -45,7 +45,12 @@ impl Packing {
 /// The bytes of a file as they were before it was packed.
 pub(super) struct Unpacked {
     packing: Packing,
-    reader: Box<dyn io::Read + Send>,
+    reader: Reader,
+}
+
+enum Reader {
+    Plain(Pieces),
+    Packed(Box<dyn io::Read + Send>),
 }
 
 impl std::fmt::Debug for Unpacked {
@@ -62,13 +67,14 @@ impl Unpacked {
         };
         let told = |e| told(packing, e);
         let is_empty = pieces.fill_buf().map_err(told)?.is_empty();
-        let reader: Box<dyn io::Read + Send> = match packing {
+        let reader = match packing {
             // no bytes are no records, however they are packed
-            _ if is_empty => Box::new(io::empty()),
-            Packing::Plain => Box::new(pieces),
-            Packing::Gzip => Box::new(MultiGzDecoder::new(pieces)),
+            _ if is_empty => Reader::Packed(Box::new(io::empty())),
+            Packing::Plain => Reader::Plain(pieces),
+            Packing::Gzip => Reader::Packed(Box::new(MultiGzDecoder::new(pieces))),
             Packing::Zstd => {
-                Box::new(zstd::stream::read::Decoder::with_buffer(pieces).map_err(told)?)
+                let decoder = zstd::stream::read::Decoder::with_buffer(pieces).map_err(told)?;
+                Reader::Packed(Box::new(decoder))
             }
         };
         Ok(Self { packing, reader })
@@ -82,10 +88,18 @@ impl Unpacked {
     /// Appends at most `count` bytes, and at least one unless there are no more; returns how many.
     pub(super) fn read(&mut self, into: &mut Vec<u8>, count: usize) -> Read<usize> {
         let from = into.len();
+        let reader = match &mut self.reader {
+            Reader::Plain(pieces) => {
+                return pieces
+                    .append(into, count)
+                    .map_err(|e| told(self.packing, e));
+            }
+            Reader::Packed(reader) => reader,
+        };
         into.resize(from + count, 0);
         let mut done = from;
         let ended = loop {
-            match self.reader.read(&mut into[done..]) {
+            match reader.read(&mut into[done..]) {
                 Ok(0) => break Ok(()),
                 Ok(n) => done += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -138,6 +152,24 @@ fn told(packing: Packing, error: io::Error) -> Trouble {
 struct Pieces {
     chunks: Box<dyn Chunks>,
     piece: Bytes,
+}
+
+impl Pieces {
+    /// Appends at most `count` bytes, and fewer only where there are no more; returns how many.
+    fn append(&mut self, into: &mut Vec<u8>, count: usize) -> io::Result<usize> {
+        let mut left = count;
+        while left > 0 {
+            let piece = self.fill_buf()?;
+            let length = piece.len().min(left);
+            if length == 0 {
+                break;
+            }
+            into.extend_from_slice(&piece[..length]);
+            self.consume(length);
+            left -= length;
+        }
+        Ok(count - left)
+    }
 }
 
 impl BufRead for Pieces {

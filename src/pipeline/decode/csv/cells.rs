@@ -25,6 +25,8 @@ use crate::source::csv::slice::{Cell, unescape};
 pub(super) struct Cells {
     dialect: Dialect,
     nulls: Vec<Box<[u8]>>,
+    /// True for a byte that one of them begins with: few cells are held against all of them.
+    begins_null: Box<[bool; 256]>,
     pub(super) walk: Walk,
     text: Vec<u8>,
     number: Vec<u8>,
@@ -33,8 +35,13 @@ pub(super) struct Cells {
 impl Cells {
     /// `unknown`: what becomes of unknown fields of records within cells.
     pub(super) fn new(dialect: &Dialect, unknown: UnknownFields) -> Self {
+        let mut begins_null = Box::new([false; 256]);
+        for first in dialect.null.iter().filter_map(|token| token.bytes().next()) {
+            begins_null[usize::from(first)] = true;
+        }
         Self {
             nulls: dialect.null.iter().map(|t| t.as_bytes().into()).collect(),
+            begins_null,
             dialect: dialect.clone(),
             walk: Walk::new(unknown),
             text: Vec::new(),
@@ -52,7 +59,7 @@ impl Cells {
         column: &mut Column,
     ) -> Result<(), Stop> {
         let text = &text[cell.range()];
-        if !cell.quoted && (text.is_empty() || self.nulls.iter().any(|token| **token == *text)) {
+        if !cell.quoted && self.is_null(text) {
             if !field.value.nullable {
                 return Err(null(field.is_key));
             }
@@ -71,6 +78,14 @@ impl Cells {
     }
 
     #[inline]
+    fn is_null(&self, text: &[u8]) -> bool {
+        let Some(first) = text.first() else {
+            return true;
+        };
+        self.begins_null[usize::from(*first)] && self.nulls.iter().any(|token| **token == *text)
+    }
+
+    #[inline]
     fn text(&mut self, text: &[u8], field: &FieldPlan, column: &mut Column) -> Result<(), Stop> {
         let kind = &field.value.kind;
         match (kind, &mut column.values) {
@@ -80,9 +95,9 @@ impl Cells {
             (Kind::Instant(_) | Kind::LocalTime(_) | Kind::Time(_), Values::I64(values)) => {
                 values.push(self.moment(text, kind)?);
             }
-            (_, Values::I64(values)) => values.push(long(&integer(text)?)?),
+            (_, Values::I64(values)) => values.push(integer(text)?),
             (Kind::Date, Values::I32(values)) => values.push(self.date(text)?),
-            (_, Values::I32(values)) => values.push(int(long(&integer(text)?)?)?),
+            (_, Values::I32(values)) => values.push(int(integer(text)?)?),
             (_, Values::F64(values)) => values.push(double(&number(self.pointed(text))?)?),
             (_, Values::F32(values)) => values.push(float(&number(self.pointed(text))?)?),
             (_, Values::Bool(values)) => values.push(boolean(text)?),
@@ -134,7 +149,7 @@ impl Cells {
                 format.filter(|f| !f.has_zone()),
             ),
             Kind::Time(unit) => (*unit, text::time(text, *unit), None),
-            _ => return long(&integer(text)?),
+            _ => return integer(text),
         };
         let Some(format) = tried(&iso, format) else {
             return ruled(iso).map(|value| landed(value, kind));
@@ -203,23 +218,55 @@ fn number(text: &[u8]) -> Result<Number<'_>, Stop> {
 }
 
 #[inline]
-fn integer(text: &[u8]) -> Result<Number<'_>, Stop> {
-    number_of(text).ok_or_else(|| {
+fn integer(text: &[u8]) -> Result<i64, Stop> {
+    match plain_integer(text) {
+        Some(value) => Ok(value),
+        None => other_integer(text),
+    }
+}
+
+/// The integer that the whole of `text` is, where it has at most 18 digits.
+#[inline]
+fn plain_integer(text: &[u8]) -> Option<i64> {
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        _ => (false, text),
+    };
+    if digits.len() > 18 || matches!(digits, [] | [b'0', _, ..]) {
+        return None;
+    }
+    let mut value = 0;
+    for mark in digits {
+        let digit = mark.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(if is_negative { -value } else { value })
+}
+
+#[cold]
+fn other_integer(text: &[u8]) -> Result<i64, Stop> {
+    let number = number_of(text).ok_or_else(|| {
         fault(
             RejectCode::WrongType,
             "an integer is wanted, a text was seen",
         )
-    })
+    })?;
+    long(&number)
 }
 
 /// The number that the whole of `text` is.
-#[inline]
+#[inline(always)]
 fn number_of(text: &[u8]) -> Option<Number<'_>> {
-    let mut cursor = Cursor::new(text);
-    matches!(text.first(), Some(b'-' | b'0'..=b'9'))
-        .then(|| cursor.number().ok())
-        .flatten()
-        .filter(|number| number.text.len() == text.len())
+    if !matches!(text.first(), Some(b'-' | b'0'..=b'9')) {
+        return None;
+    }
+    match Cursor::new(text).number() {
+        Ok(number) if number.text.len() == text.len() => Some(number),
+        _ => None,
+    }
 }
 
 fn boolean(text: &[u8]) -> Result<bool, Stop> {
