@@ -53,7 +53,8 @@ impl Object {
         Self {
             key: meta.location.as_ref().into(),
             size: meta.size,
-            etag: meta.e_tag,
+            // Some stores tell an empty one.
+            etag: meta.e_tag.filter(|etag| !etag.trim_matches('"').is_empty()),
             modified_ns: nanos.into(),
         }
     }

@@ -18,6 +18,7 @@ mod landing;
 mod lease;
 mod look;
 pub mod parts;
+mod queue;
 mod reading;
 pub mod results;
 mod start;
@@ -35,7 +36,7 @@ use crate::clock::{Clock, Micros};
 use crate::config::Bulk;
 use crate::jobs::board::JobBoard;
 use crate::lake::LakeTable;
-use crate::lake::claims::{Claims, Holder};
+use crate::lake::claims::Claims;
 use crate::lake::jobs::LandedJobs;
 use crate::lake::progress::JobProgress;
 use crate::metrics::Metrics;
@@ -74,8 +75,8 @@ pub struct StreamJobs {
     pub landed: tokio::sync::Mutex<LandedJobs>,
     /// The jobs under way.
     pub claims: Claims,
-    /// This process.
-    pub holder: Holder,
+    /// Tells this process from others of the instance's name.
+    pub process: String,
     /// The instance's name.
     pub instance: String,
     /// Room for jobs, shared by all streams.

@@ -5,7 +5,7 @@
 //! `smoke`: every part starts and a topic lands; `kills`: instances die at every step; `zombie`: an
 //! instance sleeps through its session; `outage`: a part goes away and comes back; `cluster`: leaders
 //! die; `evolution`: a schema grows under load; `avro`: framed Avro in several versions, and a registry
-//! that goes away; `framings`: the other framings; `inflating`: batches that inflate a thousandfold;
+//! that goes away; `bulk`: files dropped in a bucket; `framings`: the other framings; `inflating`: batches that inflate a thousandfold;
 //! `faults`: what brokers do to a topic; `plantings`: a broken lake is found out; `what_if`: what a new
 //! schema would do is what it does; `registry`: schemas of a registry that is not ours; `lake`: the
 //! contract of `tests/lake_contract` on S3.
@@ -21,6 +21,8 @@
 
 #[path = "real/avro.rs"]
 mod avro;
+#[path = "real/bulk.rs"]
+mod bulk;
 #[path = "real/cluster.rs"]
 mod cluster;
 #[path = "real/delta_log.rs"]

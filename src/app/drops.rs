@@ -10,7 +10,7 @@ use crate::bucket::Bucket;
 use crate::config::{self, Bulk};
 use crate::error::Result;
 use crate::jobs::{self, Slots, StreamJobs};
-use crate::lake::claims::{Claims, Holder};
+use crate::lake::claims::Claims;
 use crate::model::id;
 use crate::pipeline::budget::Budget;
 use crate::pipeline::flow::Flow;
@@ -22,7 +22,7 @@ use crate::store::Watch;
 pub(super) struct Drops {
     common: Arc<Common>,
     bucket: Bucket,
-    holder: Holder,
+    process: String,
     slots: Slots,
     budget: Budget,
 }
@@ -48,10 +48,7 @@ impl Drops {
         Ok(Self {
             common: common.clone(),
             bucket: Bucket::open(settings, Some(&watch))?,
-            holder: Holder {
-                instance: common.instance.clone(),
-                process: id::fresh().to_string(),
-            },
+            process: id::fresh().to_string(),
             slots: Slots::new(workers().max(2), share),
             budget: budget.clone(),
         })
@@ -105,7 +102,7 @@ impl Drops {
             bucket: self.bucket,
             landed: tokio::sync::Mutex::default(),
             claims: Claims::of(&common.store, name),
-            holder: self.holder,
+            process: self.process,
             instance: common.instance.clone(),
             slots: self.slots,
             budget: self.budget,

@@ -18,12 +18,14 @@ pub(super) const BEAT: Duration = Duration::from_secs(4);
 #[derive(Debug, Default)]
 pub(super) struct Leases {
     seen: HashMap<String, (Standing, Tick)>,
+    /// Claims of this instance's process before.
+    left: HashMap<String, u32>,
 }
 
 impl Leases {
     /// True if the claim `standing` of `job` is held no more.
     pub(super) fn is_dead(&mut self, job: &str, standing: &Standing, now: Tick) -> bool {
-        if standing.is_released {
+        if standing.is_released || self.left.get(job) == Some(&standing.epoch) {
             return true;
         }
         match self.seen.get_mut(job) {
@@ -39,9 +41,15 @@ impl Leases {
         }
     }
 
+    /// The claim `epoch` of `job` is of a process that this one came after.
+    pub(super) fn leave(&mut self, job: &str, epoch: u32) {
+        self.left.insert(job.to_owned(), epoch);
+    }
+
     /// Forgets the jobs that `is_live` does not know.
     pub(super) fn retain(&mut self, is_live: impl Fn(&str) -> bool) {
         self.seen.retain(|job, _| is_live(job));
+        self.left.retain(|job, _| is_live(job));
     }
 }
 
@@ -54,6 +62,7 @@ mod tests {
         let mut leases = Leases::default();
         let standing = |epoch, beat: &str| Standing {
             epoch,
+            is_made: true,
             beat: beat.to_owned(),
             is_released: false,
         };
@@ -71,6 +80,12 @@ mod tests {
             ..standing(2, "1")
         };
         assert!(leases.is_dead("j", &released, at(31)));
+        leases.leave("j", 3);
+        assert!(
+            leases.is_dead("j", &standing(3, "9"), at(32)),
+            "our own before"
+        );
+        assert!(!leases.is_dead("j", &standing(4, "1"), at(33)));
         leases.retain(|_| false);
         assert!(!leases.is_dead("j", &standing(2, "1"), at(99)));
     }

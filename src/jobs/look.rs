@@ -13,7 +13,9 @@ use crate::bucket::settle::Settling;
 use crate::clock::Tick;
 use crate::error::Result;
 use crate::jobs::drops::{JobDrop, Manifest};
-use crate::jobs::watch::{Gathering, Waiting, Watch};
+use crate::jobs::queue::{Gathering, Waiting};
+use crate::jobs::results::Results;
+use crate::jobs::watch::Watch;
 use crate::model::job::{JobDocument, JobId, JobState};
 
 /// What a listing brings.
@@ -88,7 +90,7 @@ impl Watch {
             let has_landed = landed.by_id(job.as_str()).is_some() && !is_live;
             let is_known = has_landed
                 || self.settled.contains(&job) && !self.retried.contains(&job)
-                || self.waiting.contains_key(&job)
+                || self.waiting.contains(&job)
                 || self.active.contains_key(&job);
             if is_live {
                 found.there.insert(job);
@@ -126,10 +128,7 @@ impl Watch {
         self.manifests
             .insert(object.key.clone(), (identity, manifest.clone()));
         // Those that wait by themselves are not begun, and never will be.
-        for file in &manifest.files {
-            self.waiting
-                .retain(|_, w| w.job.key != *file || w.gathering.is_some());
-        }
+        self.waiting.drop_files(&manifest.files);
         let job = JobDrop::of_manifest(self.shared.stream(), &object, &manifest, 0);
         let landed = self.shared.landed.lock().await;
         let is_live = self.live.contains_key(job.id.as_str());
@@ -156,8 +155,7 @@ impl Watch {
             failures: 0,
             is_checked: false,
         };
-        self.tell(&waiting, None);
-        self.waiting.insert(waiting.job.id.clone(), waiting);
+        self.waiting.insert(waiting);
     }
 
     /// What HTTP tells of a job that waits.
@@ -181,7 +179,7 @@ impl Watch {
             .iter()
             .filter(|(_, live)| live.retries)
             .map(|(job, _)| JobId::from_text(job))
-            .filter(|job| !self.waiting.contains_key(job) && !self.active.contains_key(job))
+            .filter(|job| !self.waiting.contains(job) && !self.active.contains_key(job))
             .collect();
         for job in asked {
             let Some(retry) = self.shared.claims.retry(&job).await? else {
@@ -209,19 +207,56 @@ impl Watch {
         Ok(())
     }
 
+    /// Ends a job whose drop is gone, or is another one now.
+    async fn end_leftover(&mut self, job: &JobId) -> Result<()> {
+        let shared = &self.shared;
+        tracing::info!(stream = shared.stream(), %job, "clearing what is left of a job whose drop is gone");
+        let live = self.live.get(job.as_str());
+        let epoch = live
+            .and_then(|live| live.claim.as_ref())
+            .map(|claim| claim.epoch);
+        let holder = match epoch {
+            Some(epoch) => shared.claims.holder(job, epoch).await?,
+            None => None,
+        };
+        if let Some(holder) = holder {
+            let results = Results::of(&shared.bucket, &holder.key, job);
+            let document = results.read().await?;
+            if let Some(mut document) = document.filter(|d| d.id == *job && !d.state.is_final()) {
+                let landed = shared.landed.lock().await.by_id(job.as_str()).is_some();
+                (document.state, document.reason) = match landed {
+                    true => (JobState::JobComplete, None),
+                    false => (
+                        JobState::Failed,
+                        Some(format!(
+                            "{} was deleted or changed before it was read to its end",
+                            holder.key
+                        )),
+                    ),
+                };
+                document.finished_at = Some(shared.now());
+                results.write(&document).await?;
+                shared.board.set(&document);
+            }
+        }
+        shared.claims.clear(job).await
+    }
+
     /// Takes away what is left of jobs whose objects are gone, and that nobody works on.
     async fn clear_leftovers(&mut self, there: &HashSet<JobId>) -> Result<()> {
         let now = self.shared.clock.tick();
         let known: HashMap<&str, ()> = self
             .waiting
-            .keys()
+            .ids()
             .chain(self.active.keys())
             .chain(there)
             .map(|job| (job.as_str(), ()))
             .collect();
         let mut left = Vec::new();
         for (job, live) in &self.live {
-            if known.contains_key(job.as_str()) || live.retries {
+            // A heartbeat may come behind the end of a job.
+            let is_over = self.settled.contains(&JobId::from_text(job));
+            if known.contains_key(job.as_str()) && !is_over || live.retries {
                 continue;
             }
             let standing = live.claim.clone().unwrap_or_default();
@@ -230,8 +265,7 @@ impl Watch {
             }
         }
         for job in left {
-            tracing::info!(stream = self.shared.stream(), %job, "clearing what is left of a job whose drop is gone");
-            self.shared.claims.clear(&job).await?;
+            self.end_leftover(&job).await?;
             self.live.remove(job.as_str());
         }
         let live = &self.live;

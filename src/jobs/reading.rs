@@ -110,7 +110,10 @@ impl Work {
         let share = self.shared.share();
         let _charge = self.shared.budget.charge(Stage::Bulk, 2 * share);
         let (sender, mut cuts) = mpsc::channel(1);
-        let dropped = self.dropped(place, file, before.job, resume)?;
+        let dropped = match self.dropped(place, file, before.job, resume) {
+            Ok(dropped) => dropped,
+            Err(error) => return Err(self.why_not_read(file, error).await),
+        };
         let conversion = Conversion {
             plan: plan.clone(),
             bulk: self.bulk(),

@@ -8,78 +8,86 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use crate::bucket::Object;
 use crate::clock::Tick;
 use crate::error::{Error, Result};
 use crate::jobs::lease::BEAT;
+use crate::jobs::queue::Waiting;
 use crate::jobs::results::Results;
-use crate::jobs::watch::{Active, Waiting, Watch};
+use crate::jobs::watch::{Active, Watch};
 use crate::jobs::work::{End, Wanted, work};
 use crate::jobs::{Slot, StreamJobs};
+use crate::lake::claims::Holder;
 use crate::model::job::{JobDocument, JobId, JobState};
 
 /// `job.json`s that are read side by side.
 const READ_AHEAD: usize = 16;
 
+/// `job.json`s that are read before a job is begun.
+const CHECKS: usize = 256;
+
+/// Jobs that are tried before the watch looks around again.
+const TRIES: usize = 16;
+
+/// What became of the try to claim a job.
+enum Claimed {
+    /// It is ours, by this epoch.
+    Ours(Box<Waiting>, u32),
+    /// It cannot be begun now.
+    Waits(Box<Waiting>),
+    /// There is nothing to begin.
+    Gone,
+}
+
 impl Watch {
     /// True if a job could be begun, as far as is known.
     pub(super) fn has_startable(&mut self) -> bool {
-        !self.startable().is_empty()
+        !self.startable(1, |_| true).is_empty()
     }
 
-    /// Jobs that nobody works on, the oldest drop first.
-    fn startable(&mut self) -> Vec<JobId> {
+    /// At most `most` jobs that nobody works on and that `is_wanted`, the oldest drop first.
+    fn startable(&mut self, most: usize, is_wanted: impl Fn(&Waiting) -> bool) -> Vec<JobId> {
         let now = self.shared.clock.tick();
         let (live, leases) = (&self.live, &mut self.leases);
-        let free = self.waiting.iter().filter(|(job, waiting)| {
+        let free = self.waiting.in_order().filter(|(job, waiting)| {
             let claim = live.get(job.as_str()).and_then(|live| live.claim.as_ref());
             let is_free = claim.is_none_or(|claim| leases.is_dead(job.as_str(), claim, now));
-            is_free && waiting.after <= now
+            is_free && waiting.after <= now && is_wanted(waiting)
         });
-        let mut free: Vec<_> = free
-            .map(|(id, waiting)| (waiting.job.modified_ns, waiting.job.key.clone(), id.clone()))
-            .collect();
-        free.sort();
-        free.into_iter().map(|(_, _, id)| id).collect()
+        free.take(most).map(|(id, _)| id.clone()).collect()
     }
 
     /// Begins the next job that can be begun, in the place `slot`.
     pub(super) async fn start(&mut self, slot: Slot) -> Result<()> {
         self.forget_ended().await?;
-        for id in self.startable() {
-            if let Some(waiting) = self.waiting.remove(&id) {
-                match self.claim(waiting).await {
-                    Ok(Ok((waiting, epoch))) => {
-                        self.begin(waiting, epoch, slot);
-                        return Ok(());
-                    }
-                    Ok(Err(waiting)) => {
-                        if let Some(waiting) = waiting {
-                            self.waiting.insert(id, waiting);
-                        }
-                    }
-                    Err(error) => {
-                        // It is found again by the next listing.
-                        return Err(error);
-                    }
+        for id in self.startable(TRIES, |waiting| waiting.is_checked) {
+            let Some(waiting) = self.waiting.remove(&id) else {
+                continue;
+            };
+            // What fails here is found again by the next listing.
+            match self.claim(waiting).await? {
+                Claimed::Ours(waiting, epoch) => {
+                    self.begin(*waiting, epoch, slot);
+                    return Ok(());
                 }
+                Claimed::Waits(waiting) => self.waiting.insert(*waiting),
+                Claimed::Gone => {}
             }
         }
         Ok(())
     }
 
-    /// Takes out the jobs of which `job.json` says that they ended, or that the ledger knows.
+    /// Takes out the next jobs of which `job.json` says that they ended.
     async fn forget_ended(&mut self) -> Result<()> {
-        let startable = self.startable();
-        let unchecked: Vec<(JobId, Results)> = startable
-            .into_iter()
-            .filter_map(|id| {
-                let waiting = self.waiting.get(&id).filter(|w| !w.is_checked)?;
-                let results = Results::of(&self.shared.bucket, &waiting.job.key, &id);
-                Some((id, results))
-            })
-            .collect();
+        let unchecked = self.startable(CHECKS, |waiting| !waiting.is_checked);
+        let unchecked = unchecked.into_iter().filter_map(|id| {
+            let key = &self.waiting.get(&id)?.job.key;
+            let results = Results::of(&self.shared.bucket, key, &id);
+            Some((id, results))
+        });
+        let unchecked: Vec<(JobId, Results)> = unchecked.collect();
         let mut read = futures::stream::iter(unchecked)
             .map(|(id, results)| async move { (id, results.read().await) })
             .buffer_unordered(READ_AHEAD);
@@ -96,18 +104,17 @@ impl Watch {
                     if let Some(waiting) = self.waiting.get_mut(&id) {
                         waiting.is_checked = true;
                     }
+                    if let Some(waiting) = self.waiting.get(&id) {
+                        self.tell(waiting, None);
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// Claims a job; gives it back, or drops it, where that cannot be.
-    #[allow(clippy::type_complexity, reason = "claimed, or what is left to wait")]
-    async fn claim(
-        &mut self,
-        mut waiting: Waiting,
-    ) -> Result<Result<(Waiting, u32), Option<Waiting>>> {
+    /// Claims a job, if that can be.
+    async fn claim(&mut self, mut waiting: Waiting) -> Result<Claimed> {
         let shared = self.shared.clone();
         let id = waiting.job.id.clone();
         {
@@ -117,7 +124,7 @@ impl Watch {
             let is_live = self.live.contains_key(id.as_str());
             if landed.by_id(id.as_str()).is_some() && !is_live {
                 shared.board.forget(&id);
-                return Ok(Err(None));
+                return Ok(Claimed::Gone);
             }
         }
         let is_whole = match waiting.gathering.is_some() {
@@ -125,27 +132,33 @@ impl Watch {
             false => true,
         };
         if !is_whole {
-            return Ok(Err(Some(waiting)));
-        }
-        if waiting.gathering.is_none() && !self.is_as_it_was(&waiting).await? {
-            shared.board.forget(&id);
-            return Ok(Err(None));
+            return Ok(Claimed::Waits(Box::new(waiting)));
         }
         let before = self
             .live
             .get(id.as_str())
             .and_then(|live| live.claim.as_ref());
         let epoch = before.map_or(0, |claim| claim.epoch) + 1;
-        if !shared.claims.take(&id, epoch, &shared.holder).await? {
+        // One that was begun is brought to its end, which says what became of the drop.
+        if epoch == 1 && waiting.gathering.is_none() && !self.is_as_it_was(&waiting).await? {
+            shared.board.forget(&id);
+            return Ok(Claimed::Gone);
+        }
+        let holder = Holder {
+            instance: shared.instance.clone(),
+            process: shared.process.clone(),
+            key: waiting.job.key.to_string(),
+        };
+        if !shared.claims.take(&id, epoch, &holder).await? {
             // Somebody was faster: seen with the next look.
             waiting.after = Tick(shared.clock.tick().0 + BEAT);
             waiting.is_checked = false;
-            return Ok(Err(Some(waiting)));
+            return Ok(Claimed::Waits(Box::new(waiting)));
         }
         if self.retried.contains(&id) && !waiting.job.is_reload {
             shared.claims.forget_retry(&id).await?;
         }
-        Ok(Ok((waiting, epoch)))
+        Ok(Claimed::Ours(Box::new(waiting), epoch))
     }
 
     /// False if the drop is gone, or is another one now.
@@ -223,6 +236,7 @@ impl Watch {
             false => Wanted::Work,
         });
         let shared = self.shared.clone();
+        let is_asked = self.retried.contains(&id);
         let job = Arc::new(waiting.job.clone());
         tracing::info!(
             stream = shared.stream(), job = %id, key = &*job.key, epoch,
@@ -233,14 +247,15 @@ impl Watch {
             Active {
                 waiting,
                 epoch,
+                is_lost: false,
                 wanted,
             },
         );
         self.works.spawn(async move {
             let _slot = slot;
             let beats = tokio::spawn(beat(shared.clone(), id.clone(), epoch));
-            let done = tokio::spawn(work(shared, job, receiver)).await;
-            beats.abort();
+            let beats = Beats(beats.abort_handle());
+            let done = tokio::spawn(work(shared, job, receiver, is_asked, beats)).await;
             let end = done.unwrap_or_else(|e| {
                 End::Later(Error::internal("the work on a job died").because(e))
             });
@@ -253,10 +268,20 @@ impl Watch {
 async fn beat(shared: Arc<StreamJobs>, job: JobId, epoch: u32) {
     let mut count = 0;
     loop {
+        shared.clock.sleep(BEAT).await;
         count += 1;
         if let Err(error) = shared.claims.beat(&job, epoch, count).await {
             tracing::debug!(%job, %error, "a heartbeat could not be written");
         }
-        shared.clock.sleep(BEAT).await;
+    }
+}
+
+/// The heartbeats of a job, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Beats(AbortHandle);
+
+impl Drop for Beats {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -16,10 +16,11 @@ use crate::bucket::settle::Settling;
 use crate::clock::Tick;
 use crate::error::{Error, Result};
 use crate::jobs::StreamJobs;
-use crate::jobs::drops::{JobDrop, Manifest};
+use crate::jobs::drops::Manifest;
 use crate::jobs::lease::{BEAT, Leases};
+use crate::jobs::queue::{Queue, Waiting};
 use crate::jobs::work::{End, Wanted};
-use crate::lake::claims::LiveJob;
+use crate::lake::claims::{LiveJob, Standing};
 use crate::model::job::{Identity, JobId};
 use crate::shutdown::{Phase, Shutdown};
 
@@ -29,34 +30,13 @@ const GATHER: Duration = Duration::from_millis(100);
 /// First and longest wait before a job that could not go on is tried again.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(120));
 
-/// A job that nobody here works on yet.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) job: JobDrop,
-    /// Of a manifest, its files.
-    pub(super) gathering: Option<Gathering>,
-    /// Not before then.
-    pub(super) after: Tick,
-    /// Tries that failed.
-    pub(super) failures: u32,
-    /// True once its `job.json` was looked at.
-    pub(super) is_checked: bool,
-}
-
-/// The files of a manifest, as they come.
-#[derive(Debug)]
-pub(super) struct Gathering {
-    pub(super) manifest: Arc<Manifest>,
-    pub(super) settling: Settling,
-    /// Those that held still.
-    pub(super) still: HashMap<Arc<str>, Identity>,
-}
-
 /// A job that is worked on here.
 #[derive(Debug)]
 pub(super) struct Active {
     pub(super) waiting: Waiting,
     pub(super) epoch: u32,
+    /// True once another instance has it.
+    pub(super) is_lost: bool,
     pub(super) wanted: watch::Sender<Wanted>,
 }
 
@@ -75,12 +55,13 @@ pub(super) struct Watch {
     pub(super) settled: HashSet<JobId>,
     /// Jobs that an operator wants again.
     pub(super) retried: HashSet<JobId>,
-    pub(super) waiting: HashMap<JobId, Waiting>,
+    pub(super) waiting: Queue,
     pub(super) active: HashMap<JobId, Active>,
     pub(super) works: JoinSet<(JobId, End)>,
     pub(super) live: HashMap<String, LiveJob>,
     pub(super) leases: Leases,
     pub(super) told: HashSet<String>,
+    live_looks: u64,
     /// When the bucket was last listed.
     listed: Option<Tick>,
     /// When the claims were last looked at.
@@ -100,12 +81,13 @@ impl Watch {
             manifests: HashMap::new(),
             settled: HashSet::new(),
             retried: HashSet::new(),
-            waiting: HashMap::new(),
+            waiting: Queue::default(),
             active: HashMap::new(),
             works: JoinSet::new(),
             live: HashMap::new(),
             leases: Leases::default(),
             told: HashSet::new(),
+            live_looks: 0,
             listed: None,
             looked: None,
             trouble: None,
@@ -164,8 +146,13 @@ impl Watch {
         let settles = self.settling.next().is_some_and(|at| now >= at);
         let lists = is_due(self.listed, self.shared.bucket.poll) || settles;
         if lists || is_due(self.looked, self.beat()) {
+            let is_first = self.live_looks == 0;
             self.looked = Some(now);
             self.live = self.shared.claims.live().await?;
+            if is_first {
+                self.find_own().await?;
+            }
+            self.live_looks += 1;
             self.heed();
         }
         if lists {
@@ -195,10 +182,7 @@ impl Watch {
         };
         let pause = left(self.listed, self.shared.bucket.poll).min(left(self.looked, self.beat()));
         let settled = self.settling.next().map(|at| at.since(now));
-        let waits = self
-            .waiting
-            .values()
-            .map(|waiting| waiting.after.since(now));
+        let waits = self.waiting.all().map(|waiting| waiting.after.since(now));
         let waits = waits.filter(|wait| !wait.is_zero()).min();
         let pause = [settled, waits]
             .into_iter()
@@ -207,16 +191,30 @@ impl Watch {
         pause.max(Duration::from_millis(10))
     }
 
+    /// The claims of this instance's process before, which is gone: they are not waited for.
+    async fn find_own(&mut self) -> Result<()> {
+        for (job, live) in &self.live {
+            let Some(claim) = &live.claim else { continue };
+            let id = JobId::from_text(job);
+            let holder = self.shared.claims.holder(&id, claim.epoch).await?;
+            if holder.is_some_and(|holder| holder.instance == self.shared.instance) {
+                self.leases.leave(job, claim.epoch);
+            }
+        }
+        Ok(())
+    }
+
     /// Passes on what the claims say to the work under way.
     fn heed(&mut self) {
-        for (job, active) in &self.active {
-            let Some(live) = self.live.get(job.as_str()) else {
-                continue;
-            };
-            if live.claim.as_ref().is_some_and(|c| c.epoch > active.epoch) {
-                tracing::warn!(stream = self.shared.stream(), %job, "another instance took the job over");
+        for (job, active) in &mut self.active {
+            let live = self.live.get(job.as_str());
+            let is_ours = |claim: &Standing| claim.epoch == active.epoch && claim.is_made;
+            if !live.is_some_and(|live| live.claim.as_ref().is_some_and(is_ours)) {
+                // It ended here a moment ago, or another instance has it.
+                tracing::debug!(stream = self.shared.stream(), %job, "the claim on a job is gone");
+                active.is_lost = true;
                 active.wanted.send_replace(Wanted::Leave);
-            } else if live.aborts {
+            } else if live.is_some_and(|live| live.aborts) {
                 active.wanted.send_if_modified(|wanted| {
                     let is_new = *wanted == Wanted::Work;
                     if is_new {
@@ -255,12 +253,14 @@ impl Watch {
                 self.tell(&waiting, Some(error.to_string()));
             }
         }
-        if let Err(error) = self.shared.claims.release(&job, active.epoch).await {
+        if !active.is_lost
+            && let Err(error) = self.shared.claims.release(&job, active.epoch).await
+        {
             tracing::debug!(%job, %error, "a claim could not be given back; it runs out");
         }
         self.live.remove(job.as_str());
         self.looked = None;
-        self.waiting.insert(job, waiting);
+        self.waiting.insert(waiting);
     }
 
     /// Says once that the drops cannot be looked at, and that they can again.

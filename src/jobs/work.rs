@@ -17,6 +17,7 @@ use crate::jobs::StreamJobs;
 use crate::jobs::drops::JobDrop;
 use crate::jobs::parts::{self, StagedPart};
 use crate::jobs::results::Results;
+use crate::jobs::start::Beats;
 use crate::lake::progress::JobProgress;
 use crate::model::job::{JobCounts, JobDocument, JobFile, JobState};
 
@@ -84,13 +85,18 @@ pub(super) struct Work {
     pub(super) progress: JobProgress,
     pub(super) parts: Vec<StagedPart>,
     pub(super) told: Tick,
+    /// True if an operator wants it again, whatever its result says.
+    is_asked: bool,
+    beats: Option<Beats>,
 }
 
 /// Works on a job that this instance has claimed.
-pub async fn work(
+pub(super) async fn work(
     shared: Arc<StreamJobs>,
     job: Arc<JobDrop>,
     wanted: watch::Receiver<Wanted>,
+    is_asked: bool,
+    beats: Beats,
 ) -> End {
     let results = Results::of(&shared.bucket, &job.key, &job.id);
     let progress = shared.progress(&job.id, shared.flow.plan().version());
@@ -100,6 +106,8 @@ pub async fn work(
         progress,
         parts: Vec::new(),
         told: shared.clock.tick(),
+        is_asked,
+        beats: Some(beats),
         wanted,
         job,
         shared,
@@ -113,7 +121,9 @@ pub async fn work(
 
 impl Work {
     async fn run_through(&mut self) -> Step<JobState> {
-        self.begin().await?;
+        if let Some(state) = self.begin().await? {
+            return Ok(state);
+        }
         let mut tries = 0;
         let (state, reason) = loop {
             tries += 1;
@@ -135,19 +145,27 @@ impl Work {
         Ok(state)
     }
 
-    /// Says that the job is worked on; what an earlier try told of its times stands.
-    async fn begin(&mut self) -> Step<()> {
-        if let Some(before) = self.results.read().await?.filter(|d| d.id == self.job.id)
-            && !before.state.is_final()
-        {
-            self.document.created_at = before.created_at;
-            self.document.started_at = before.started_at;
+    /// Says that the job is worked on; what an earlier try told of its times stands. One whose result
+    /// is written has only its traces to be cleared.
+    async fn begin(&mut self) -> Step<Option<JobState>> {
+        let before = self.results.read().await?.filter(|d| d.id == self.job.id);
+        match before {
+            Some(before) if before.state.is_final() && !self.is_asked => {
+                self.document = before;
+                self.clear().await?;
+                return Ok(Some(self.document.state));
+            }
+            Some(before) if !before.state.is_final() => {
+                self.document.created_at = before.created_at;
+                self.document.started_at = before.started_at;
+            }
+            _ => {}
         }
         self.document.state = JobState::InProgress;
         let now = self.shared.now();
         self.document.started_at.get_or_insert(now);
         self.tell().await;
-        Ok(())
+        Ok(None)
     }
 
     /// Brings the job into the table; the reason that a complete job may have.
@@ -156,8 +174,7 @@ impl Work {
             return Err(Halt::Over(JobState::Failed, fault.clone()));
         }
         if self.has_landed().await? {
-            self.find_what_landed().await?;
-            return Ok(None);
+            return self.find_what_landed().await;
         }
         let plan = self.shared.flow.plan();
         self.progress = self.shared.progress(&self.job.id, plan.version());
@@ -186,17 +203,19 @@ impl Work {
     }
 
     /// The parts by which the job landed: those of the schema version that reaches farthest.
-    async fn find_what_landed(&mut self) -> Step<()> {
+    async fn find_what_landed(&mut self) -> Step<Option<String>> {
         for schema in (1..=self.shared.flow.plan().version()).rev() {
-            let progress = self.shared.progress(&self.job.id, schema);
-            self.progress = progress;
+            self.progress = self.shared.progress(&self.job.id, schema);
             self.parts = self.staged().await?;
             if !self.parts.is_empty() {
-                break;
+                self.count();
+                return Ok(None);
             }
         }
-        self.count();
-        Ok(())
+        // The ledger says what landed; the rows that did not are in the rejects table.
+        Ok(Some(
+            "it landed, and what was staged of its result is lost".to_owned(),
+        ))
     }
 
     /// What was staged; nothing where it cannot be read.
@@ -238,12 +257,21 @@ impl Work {
         let (results, document) = (self.results.clone(), self.document.clone());
         self.patiently(|| results.write(&document)).await?;
         fail_point::pass("before_clear");
+        self.clear().await?;
+        self.log();
+        Ok(())
+    }
+
+    /// Takes away what was staged of a job whose result is written, and the drop where that is wanted.
+    async fn clear(&mut self) -> Step<()> {
+        let state = self.document.state;
         if state == JobState::JobComplete && self.shared.bulk.after == After::Delete {
             self.delete_drop().await;
         }
+        // None of them behind what is cleared.
+        self.beats = None;
         self.shared.claims.clear(&self.job.id).await?;
         self.shared.board.set(&self.document);
-        self.log();
         Ok(())
     }
 

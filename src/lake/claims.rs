@@ -39,6 +39,8 @@ pub struct LiveJob {
 pub struct Standing {
     /// Counts the claims of the job, from 1.
     pub epoch: u32,
+    /// True while the claim itself is there: heartbeats of one who sleeps may outlive it.
+    pub is_made: bool,
     /// Another one after each heartbeat.
     pub beat: String,
     /// True if whoever made it works on it no more.
@@ -52,6 +54,8 @@ pub struct Holder {
     pub instance: String,
     /// Tells its processes apart.
     pub process: String,
+    /// The drop, so that what is left of a job can be found when the drop is gone.
+    pub key: String,
 }
 
 /// What is asked of a job that ended.
@@ -272,6 +276,7 @@ impl LiveJob {
             return;
         }
         match kind {
+            "json" => claim.is_made = true,
             "beat" => claim.beat = beat(),
             "released" => claim.is_released = true,
             _ => {}

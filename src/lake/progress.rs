@@ -13,7 +13,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lake::layout;
 use crate::model::id;
 use crate::model::job::JobId;
@@ -118,9 +118,12 @@ impl JobProgress {
         let objects = self.store.objects();
         let path = Path::from(format!("{}/{name}", self.folder));
         let bytes = async { objects.get(&path).await?.bytes().await };
-        bytes
-            .await
-            .map_err(|e| store_error("read rejected rows", e))
+        bytes.await.map_err(|e| match e {
+            object_store::Error::NotFound { .. } => {
+                Error::refused(format!("{path} is gone: another instance ended the job"))
+            }
+            e => store_error("read rejected rows", e),
+        })
     }
 
     /// Takes the parts away; who reads on begins again.

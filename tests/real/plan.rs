@@ -26,6 +26,21 @@ pub fn outage() -> Duration {
     Duration::from_secs(setting("WEIR_TEST_OUTAGE").unwrap_or(10))
 }
 
+/// Files of a burst: `WEIR_TEST_FILES`.
+pub fn bulk_files() -> usize {
+    setting("WEIR_TEST_FILES").unwrap_or(60)
+}
+
+/// Bytes of a large file: `WEIR_TEST_BYTES`.
+pub fn bulk_bytes() -> u64 {
+    setting("WEIR_TEST_BYTES").unwrap_or(60_000_000)
+}
+
+/// Old objects beside a new drop: `WEIR_TEST_OBJECTS`.
+pub fn bulk_objects() -> usize {
+    setting("WEIR_TEST_OBJECTS").unwrap_or(600)
+}
+
 /// Says a line past the capture of test output: seeds and figures are told in any case.
 pub fn tell(line: &str) {
     // Nobody to tell is no fault of the test.

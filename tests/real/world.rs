@@ -51,6 +51,8 @@ pub struct Settings {
     pub lake_options: &'static str,
     /// Of `[kafka.properties]`: lines of TOML.
     pub kafka_properties: &'static str,
+    /// Further files of the configuration: path and text.
+    pub files: Vec<(String, String)>,
 }
 
 impl Default for Settings {
@@ -63,6 +65,7 @@ impl Default for Settings {
             max_age: "500ms",
             lake_options: "",
             kafka_properties: "",
+            files: Vec::new(),
         }
     }
 }
@@ -304,6 +307,9 @@ impl World {
             self.kafka.brokers(),
             self.lake_url()
         );
+        for (path, text) in &self.settings.files {
+            write(path, text);
+        }
         write("weir.toml", &daemon)
     }
 

@@ -1,0 +1,106 @@
+//! The jobs that nobody here works on yet, the oldest drop first.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::bucket::settle::Settling;
+use crate::clock::Tick;
+use crate::jobs::drops::{JobDrop, Manifest};
+use crate::model::job::{Identity, JobId};
+
+/// A job that nobody here works on yet.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) job: JobDrop,
+    /// Of a manifest, its files.
+    pub(super) gathering: Option<Gathering>,
+    /// Not before then.
+    pub(super) after: Tick,
+    /// Tries that failed.
+    pub(super) failures: u32,
+    /// True once its `job.json` was looked at.
+    pub(super) is_checked: bool,
+}
+
+/// The files of a manifest, as they come.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) settling: Settling,
+    /// Those that held still.
+    pub(super) still: HashMap<Arc<str>, Identity>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    jobs: HashMap<JobId, Waiting>,
+    order: BTreeSet<(i128, Arc<str>, JobId)>,
+}
+
+impl Waiting {
+    fn place(&self) -> (i128, Arc<str>, JobId) {
+        let JobDrop {
+            modified_ns,
+            key,
+            id,
+            ..
+        } = &self.job;
+        (*modified_ns, key.clone(), id.clone())
+    }
+}
+
+impl Queue {
+    pub(super) fn insert(&mut self, waiting: Waiting) {
+        self.order.insert(waiting.place());
+        self.jobs.insert(waiting.job.id.clone(), waiting);
+    }
+
+    pub(super) fn remove(&mut self, job: &JobId) -> Option<Waiting> {
+        let waiting = self.jobs.remove(job)?;
+        self.order.remove(&waiting.place());
+        Some(waiting)
+    }
+
+    pub(super) fn get(&self, job: &JobId) -> Option<&Waiting> {
+        self.jobs.get(job)
+    }
+
+    pub(super) fn get_mut(&mut self, job: &JobId) -> Option<&mut Waiting> {
+        self.jobs.get_mut(job)
+    }
+
+    pub(super) fn contains(&self, job: &JobId) -> bool {
+        self.jobs.contains_key(job)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = &JobId> {
+        self.jobs.keys()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Waiting> {
+        self.jobs.values()
+    }
+
+    /// In their order.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = (&JobId, &Waiting)> {
+        let ids = self.order.iter().map(|(_, _, id)| id);
+        ids.filter_map(|id| Some((id, self.jobs.get(id)?)))
+    }
+
+    /// Takes out the files by themselves that have one of these keys.
+    pub(super) fn drop_files(&mut self, keys: &[Arc<str>]) {
+        let of_keys = self
+            .jobs
+            .iter()
+            .filter(|(_, waiting)| waiting.gathering.is_none() && keys.contains(&waiting.job.key));
+        let ids: Vec<JobId> = of_keys.map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            self.remove(&id);
+        }
+    }
+}
