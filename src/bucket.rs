@@ -120,7 +120,7 @@ impl Bucket {
             return match std::fs::metadata(folder.join(key)) {
                 Ok(metadata) if metadata.is_file() => Ok(Some(Object::of_file(key, &metadata))),
                 Ok(_) => Ok(None),
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(e) if is_not_there(&e) => Ok(None),
                 Err(e) => Err(store::disk_error("look at a drop", e)),
             };
         }
@@ -156,6 +156,14 @@ impl Bucket {
     /// # Errors
     /// The store cannot be reached.
     pub async fn get(&self, key: &str) -> Result<Option<Bytes>> {
+        // A local name may be one that no path of an object can be.
+        if let Some(folder) = self.store.folder() {
+            return match tokio::fs::read(folder.join(key)).await {
+                Ok(bytes) => Ok(Some(bytes.into())),
+                Err(e) if is_not_there(&e) => Ok(None),
+                Err(e) => Err(store::disk_error("read from the bucket", e)),
+            };
+        }
         let bytes = async { self.objects().get(&path_of(key)?).await?.bytes().await };
         match bytes.await {
             Ok(bytes) => Ok(Some(bytes)),
@@ -183,6 +191,12 @@ impl Bucket {
     /// # Errors
     /// The store cannot be reached.
     pub async fn delete(&self, key: &str) -> Result<()> {
+        if let Some(folder) = self.store.folder() {
+            return match tokio::fs::remove_file(folder.join(key)).await {
+                Err(e) if !is_not_there(&e) => Err(store::disk_error("delete from the bucket", e)),
+                _ => Ok(()),
+            };
+        }
         let delete = async { self.objects().delete(&path_of(key)?).await };
         match delete.await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -204,6 +218,12 @@ impl Bucket {
     fn objects(&self) -> Arc<dyn ObjectStore> {
         self.store.objects()
     }
+}
+
+/// True if nothing is at a name, or something that no folder can be is in its middle.
+pub(crate) fn is_not_there(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 fn path_of(key: &str) -> object_store::Result<Path> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 
-use crate::bucket::{Bucket, Object};
+use crate::bucket::{Bucket, Object, is_not_there};
 use crate::error::Result;
 use crate::store::disk_error;
 
@@ -79,6 +79,26 @@ impl Bucket {
     }
 }
 
+impl Bucket {
+    /// Everything under `prefix`, piece by piece, by as many listings as it takes.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn every(&self, prefix: &str, mut each: impl FnMut(Piece)) -> Result<()> {
+        let mut cursor = None;
+        loop {
+            let mut listing = self.list(prefix, cursor);
+            while let Some(piece) = listing.next().await? {
+                each(piece);
+            }
+            cursor = listing.cursor();
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
 impl Listing {
     /// The next piece; `None` at the end.
     ///
@@ -132,7 +152,7 @@ impl Walk {
         while let Some(key) = folders.pop_front() {
             let entries = match std::fs::read_dir(self.root.join(&key)) {
                 Ok(entries) => entries,
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(e) if is_not_there(&e) => continue,
                 Err(e) => return Err(disk_error("list the folder of drops", e)),
             };
             for entry in entries {
