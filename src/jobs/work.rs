@@ -18,6 +18,7 @@ use crate::jobs::drops::JobDrop;
 use crate::jobs::parts::{self, StagedPart};
 use crate::jobs::results::Results;
 use crate::jobs::start::Beats;
+use crate::lake::jobs;
 use crate::lake::progress::JobProgress;
 use crate::model::job::{JobCounts, JobDocument, JobFile, JobState};
 
@@ -213,9 +214,23 @@ impl Work {
             }
         }
         // The ledger says what landed; the rows that did not are in the rejects table.
+        self.count_by_ledger().await?;
         Ok(Some(
             "it landed, and what was staged of its result is lost".to_owned(),
         ))
+    }
+
+    /// Puts what the ledger says of the job into the document.
+    async fn count_by_ledger(&mut self) -> Result<()> {
+        let shared = self.shared.clone();
+        let landed = shared.landed.lock().await;
+        let landed: Vec<_> = landed.by_id(self.job.id.as_str()).into_iter().collect();
+        let files = jobs::files_of(&shared.store, shared.stream(), &landed).await?;
+        for (told, landed) in self.document.files.iter_mut().zip(files.values().flatten()) {
+            (told.records, told.counts) = (landed.records, landed.counts);
+        }
+        self.document.counts = self.document.files.iter().map(|file| file.counts).sum();
+        Ok(())
     }
 
     /// What was staged; nothing where it cannot be read.

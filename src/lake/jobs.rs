@@ -1,7 +1,9 @@
 //! The bulk jobs that landed in a table, by its ledger.
 //!
 //! Owns: which jobs there are, by id, by key and content, and by content; kept up with the log. Does
-//! not own: what a drop that is there already becomes (`pipeline::bulk`).
+//! not own: what each landed (`files`), what a drop that is there already becomes (`pipeline::bulk`).
+
+mod files;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use crate::lake::ledger::{Entry, Ledger, OPENINGS_MAX, folded_meanwhile};
 use crate::model::job::hex;
 use crate::model::ledger::JobRecord;
 use crate::store::Store;
+
+pub use files::{files_of, times};
 
 /// A job that landed. Of what the ledger says, that which is asked for again: a table may have
 /// hundreds of thousands.
@@ -76,6 +80,11 @@ impl LandedJobs {
 
     fn at(&self, place: u32) -> Option<&LandedJob> {
         self.jobs.get(usize::try_from(place).ok()?)
+    }
+
+    /// All, in the order in which they landed.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = &LandedJob> {
+        self.jobs.iter()
     }
 
     /// The last version of the table that was looked at.

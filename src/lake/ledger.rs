@@ -91,6 +91,13 @@ impl Part {
             Part::Segment(_, to) | Part::Gone(_, to) | Part::Commit(to) => *to,
         }
     }
+
+    fn holds(&self, version: u64) -> bool {
+        match self {
+            Part::Segment(from, to) | Part::Gone(from, to) => (*from..=*to).contains(&version),
+            Part::Commit(at) => *at == version,
+        }
+    }
 }
 
 impl Ledger {
@@ -192,7 +199,14 @@ impl Ledger {
         self.read(parts)
     }
 
-    /// The same, newest first; a segment is one entry.
+    /// The parts that hold these versions, in order.
+    pub fn entries_of(&self, versions: &[u64]) -> BoxStream<'static, Result<Entry>> {
+        let mut parts = self.parts(u64::MAX);
+        parts.retain(|part| versions.iter().any(|version| part.holds(*version)));
+        self.read(parts)
+    }
+
+    /// All of it, newest first; a segment is one entry.
     pub fn entries_backward(&self) -> BoxStream<'static, Result<Entry>> {
         let mut parts = self.parts(u64::MAX);
         parts.reverse();

@@ -138,6 +138,16 @@ pub struct JobCounts {
     pub skipped: u64,
 }
 
+impl std::iter::Sum for JobCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |all, one| Self {
+            accepted: all.accepted + one.accepted,
+            rejected: all.rejected + one.rejected,
+            skipped: all.skipped + one.skipped,
+        })
+    }
+}
+
 /// A file of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobFile {
