@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::bucket::Bucket;
 use crate::cli::run::runtime;
 use crate::cli::{Context, Format, code_of, output};
 use crate::clock::Clock;
@@ -152,17 +153,19 @@ fn refusal(stream: &Stream, refused: &Refused) -> Check {
 }
 
 async fn of_network(config: &Config) -> Vec<Check> {
-    let (mut checks, broker, registry) = tokio::join!(
+    let (mut checks, bucket, broker, registry) = tokio::join!(
         of_lake(config),
+        of_bucket(config),
         broker::checks(config),
         registry::checks(config)
     );
+    checks.extend(bucket);
     checks.extend(broker);
     checks.extend(registry);
     checks
 }
 
-/// How long the lake may take to answer.
+/// How long a store may take to answer.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Whether the lake keeps the promise that commits are built on, and whether the tables fit.
@@ -172,12 +175,7 @@ async fn of_lake(config: &Config) -> Vec<Check> {
         Err(error) => return vec![Check::new("lake", Err(error))],
     };
     let clock = Clock::system();
-    let away = || {
-        Err(Error::unreachable(format!(
-            "the lake did not answer in {} s; check `lake.url` and `lake.options`",
-            DEADLINE.as_secs()
-        )))
-    };
+    let away = || Err(away("lake"));
     let probe = clock.timeout(DEADLINE, store.probe_conditional_put()).await;
     let probe = probe
         .unwrap_or_else(away)
@@ -188,10 +186,8 @@ async fn of_lake(config: &Config) -> Vec<Check> {
         for stream in &config.streams {
             let spec = table_spec(stream);
             let there = DeltaTable::look(&store, &stream.name, &spec);
-            let there = clock
-                .timeout(DEADLINE, there)
-                .await
-                .unwrap_or_else(|| away().map(|()| None));
+            let there = clock.timeout(DEADLINE, there).await;
+            let there = there.unwrap_or_else(|| away().map(|()| None));
             let found = there.map(|view| match view {
                 Some(view) => fits(stream, &view),
                 None => "is not there yet; weir run creates it".to_owned(),
@@ -201,6 +197,28 @@ async fn of_lake(config: &Config) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// Whether drops can be seen, and results written beside them.
+async fn of_bucket(config: &Config) -> Option<Check> {
+    let settings = config.bucket.as_ref()?;
+    let probe = async {
+        let bucket = Bucket::open(settings, None)?;
+        bucket.probe(&config.instance).await
+    };
+    let clock = Clock::system();
+    let probed = clock.timeout(DEADLINE, probe).await;
+    let probed = probed.unwrap_or_else(|| Err(away("bulk")));
+    let found = probed.map(|()| format!("{} can be listed and written", settings.url));
+    Some(Check::new("bucket", found))
+}
+
+/// That the store of this section of the settings says nothing.
+fn away(section: &str) -> Error {
+    Error::unreachable(format!(
+        "the store did not answer in {} s; check `{section}.url` and `{section}.options`",
+        DEADLINE.as_secs()
+    ))
 }
 
 /// That the table fits, and which schema version it is at.
