@@ -7,6 +7,7 @@
 mod check;
 mod completions;
 mod demo;
+mod jobs;
 mod load;
 mod logs;
 mod output;
@@ -29,7 +30,7 @@ use crate::error::{Error, Kind};
 
 pub use logs::start as start_logs;
 
-/// Lands Kafka topics in Delta tables: every record checked, nothing lost, nothing doubled.
+/// Lands Kafka topics and dropped CSV files in Delta tables: every record checked, nothing lost, nothing doubled.
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, propagate_version = true)]
 pub struct CommandLine {
@@ -72,7 +73,7 @@ pub(crate) const EXIT_INCOMPLETE: u8 = 4;
 enum Command {
     /// Runs the daemon until SIGTERM or SIGINT
     Run(run::Arguments),
-    /// The main job on embedded parts: a broker in the process, a lake in a local folder
+    /// The main job on embedded parts: a broker in the process, a lake and a bucket in a local folder
     Demo(demo::Arguments),
     /// Checks configuration, schemas and the lake; every problem at once
     Check(check::Arguments),
@@ -80,6 +81,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Loads CSV files into a stream, each as one job: whole or not at all
     Load(load::Arguments),
+    /// Bulk jobs: what became of files that were dropped or loaded
+    Jobs(jobs::Arguments),
     /// What was rejected, by reason, and the records themselves
     Rejects(rejects::Arguments),
     /// Where each partition stands, and the way out of stopped
@@ -159,6 +162,7 @@ pub fn run(command_line: CommandLine, environment: BTreeMap<String, String>) -> 
         Command::Check(arguments) => check::run(&context, &arguments),
         Command::Verify(arguments) => verify::run(&context, &arguments),
         Command::Load(arguments) => load::run(&context, &arguments),
+        Command::Jobs(arguments) => jobs::run(&context, &arguments),
         Command::Rejects(arguments) => rejects::run(&context, &arguments),
         Command::Positions(arguments) => positions::run(&context, &arguments),
         Command::Schema(arguments) => schema::run(&context, &arguments),

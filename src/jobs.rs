@@ -14,6 +14,7 @@
 
 pub mod board;
 pub mod drops;
+pub mod known;
 mod landing;
 mod lease;
 mod look;

@@ -1,6 +1,11 @@
 //! The commands that read and mend a lake: the real binary, over tables on local disk.
 
-#![allow(clippy::disallowed_methods, clippy::expect_used, clippy::unwrap_used)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::unwrap_used
+)]
 
 #[path = "verify/lake.rs"]
 #[allow(dead_code, reason = "the proof's own tests use all of it")]
@@ -8,9 +13,19 @@ mod lake;
 
 #[path = "commands/house.rs"]
 mod house;
+#[path = "commands/jobs.rs"]
+mod jobs;
+#[path = "commands/jobs_drops.rs"]
+mod jobs_drops;
+#[path = "commands/jobs_names.rs"]
+mod jobs_names;
+#[path = "commands/jobs_under_way.rs"]
+mod jobs_under_way;
 #[path = "commands/load.rs"]
 mod load;
 #[path = "commands/rejects.rs"]
 mod rejects;
+#[path = "commands/site.rs"]
+mod site;
 #[path = "commands/verify.rs"]
 mod verify;

@@ -39,8 +39,13 @@ pub fn kind(key: &str) -> Kind {
 
 /// The folder of a job's result, with a slash behind it.
 pub fn result_folder(key: &str, job: &JobId) -> String {
-    let parts: Vec<String> = key.split('/').map(segment).collect();
-    format!("{RESULTS}{}/{job}/", parts.join("/"))
+    format!("{}/{job}/", results_below(key))
+}
+
+/// What the results of keys that begin with `prefix` begin with.
+pub fn results_below(prefix: &str) -> String {
+    let parts: Vec<String> = prefix.split('/').map(segment).collect();
+    format!("{RESULTS}{}", parts.join("/"))
 }
 
 /// `job.json` of a job.
@@ -66,8 +71,33 @@ pub fn segment(name: &str) -> String {
     segment
 }
 
+/// The drop's key and the job of a `job.json`; `None` for another key.
+pub fn of_job_document(key: &str) -> Option<(String, JobId)> {
+    let folder = key.strip_prefix(RESULTS)?.strip_suffix("/job.json")?;
+    let (parts, job) = folder.rsplit_once('/')?;
+    let parts: Option<Vec<String>> = parts.split('/').map(decoded).collect();
+    Some((parts?.join("/"), JobId::from_text(job)))
+}
+
+/// The name that [`segment`] made this part of; `None` for a part that it never makes.
+fn decoded(segment: &str) -> Option<String> {
+    let mut pieces = segment.split('%');
+    let mut name = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        let code = piece.get(..2)?;
+        if code.contains('+') {
+            return None;
+        }
+        name.push(u8::from_str_radix(code, 16).ok()?);
+        name.extend_from_slice(&piece.as_bytes()[2..]);
+    }
+    String::from_utf8(name).ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -111,5 +141,29 @@ mod tests {
             job_document("orders/a%2e\n.csv", &job),
             "_results/orders/a%252e%0A.csv/0a/job.json"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn a_document_tells_its_key(key in "[a-z./%\\n\u{80}-\u{9f}😀]{1,12}") {
+            let job = JobId::from_text("0a");
+            let document = job_document(&key, &job);
+            prop_assert_eq!(of_job_document(&document), Some((key, job)));
+        }
+    }
+
+    #[test]
+    fn other_keys_are_no_documents() {
+        for key in [
+            "_results/job.json",
+            "_results/0a/job.json",
+            "_results/a.csv/0a/failed.csv",
+            "_results/a%.csv/0a/job.json",
+            "_results/a%zz/0a/job.json",
+            "_results/%FF/0a/job.json",
+            "orders/a.csv/0a/job.json",
+        ] {
+            assert_eq!(of_job_document(key), None, "{key}");
+        }
     }
 }

@@ -128,6 +128,15 @@ pub(crate) fn bar(message: &str, length: u64, what: &str) -> Result<ProgressBar>
         .with_message(message.to_owned()))
 }
 
+/// A line on stderr that counts `what` and whose end nobody knows; nothing is drawn where stderr is no
+/// terminal.
+pub(crate) fn line(what: &str) -> Result<ProgressBar> {
+    let form = format!("{{spinner}} {{msg}}: {{human_pos}} {what}, {{elapsed}}");
+    let style = ProgressStyle::with_template(&form)
+        .map_err(|e| Error::internal("the progress line is malformed").because(e))?;
+    Ok(ProgressBar::new_spinner().with_style(style))
+}
+
 /// Writes why a command failed to stderr.
 pub(crate) fn complain(error: &Error) {
     notice(&format!("weir: {error}"));
