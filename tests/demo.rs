@@ -13,25 +13,46 @@ fn demo_lands_every_event_once() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    // Of 3,000 events one in a hundred is bad, and of those one in ten is a tombstone.
+    // Of 3,000 events one in a hundred is bad, and of those one in ten is a tombstone; of the 700 rows
+    // of a CSV file one in fifty is.
     let stream = &shown["streams"][0];
-    assert_eq!(stream["read"], 3000, "{shown}");
-    assert_eq!(stream["accepted"], 2970, "{shown}");
-    assert_eq!(stream["rejected"], 27, "{shown}");
+    assert_eq!(stream["read"], 3700, "{shown}");
+    assert_eq!(stream["accepted"], 2970 + 686, "{shown}");
+    assert_eq!(stream["rejected"], 27 + 14, "{shown}");
     assert_eq!(stream["skipped"], 3, "{shown}");
+    let jobs = shown["jobs"].as_array().unwrap();
+    assert_eq!(jobs.len(), 1, "{shown}");
+    let job = &jobs[0];
+    assert_eq!(job["state"], "JobComplete", "{shown}");
+    assert_eq!(job["files"][0]["key"], "orders/history.csv", "{shown}");
+    assert_eq!(
+        (&job["accepted"], &job["rejected"]),
+        (&686.into(), &14.into())
+    );
+    let results = dir.join("drop").join(job["failed_rows"].as_str().unwrap());
+    let results = results.parent().unwrap();
+    let text = |name: &str| std::fs::read_to_string(results.join(name)).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&text("job.json")).unwrap();
+    assert_eq!(told, *job);
+    // Two rows of each of six ways to be wrong, and two lines that are no CSV.
+    assert_eq!(text("failed.csv").lines().count(), 1 + 12);
+    assert_eq!(text("failed.txt").lines().count(), 2);
     let codes: Vec<(&str, u64)> = shown["rejects"]
         .as_array()
         .unwrap()
         .iter()
         .map(|r| (r["code"].as_str().unwrap(), r["count"].as_u64().unwrap()))
         .collect();
-    // Nine reasons, each three times.
-    assert_eq!(codes.len(), 9, "{codes:?}");
-    assert!(codes.iter().all(|(_, count)| *count == 3), "{codes:?}");
+    let count = |n: u64| codes.iter().filter(|(_, count)| *count == n).count();
+    assert_eq!(
+        (codes.len(), count(3), count(5), count(2)),
+        (11, 4, 5, 2),
+        "{codes:?}"
+    );
     assert_eq!(shown["ok"], true, "{shown}");
     let proof = &shown["verify"]["streams"][0];
     assert_eq!(proof["ok"], true, "{shown}");
-    assert_eq!(proof["sources"].as_array().unwrap().len(), 4, "{shown}");
+    assert_eq!(proof["sources"].as_array().unwrap().len(), 5, "{shown}");
     assert_eq!(proof["findings"].as_array().unwrap().len(), 0, "{shown}");
     assert!(dir.join("lake/orders__dll/_delta_log").is_dir());
 
@@ -48,9 +69,11 @@ fn demo_shows_what_landed_and_how_to_read_it() {
     assert!(output.status.success(), "{output:?}");
     let shown = String::from_utf8(output.stdout).unwrap();
     for part in [
-        "orders   1000        990",
+        "orders   1700       1676",
+        "orders/history.csv   JobComplete       700        686         14",
+        "to mend and drop again: ",
         "unknown_symbol",
-        "weir verify: stream orders: proven, 1000 positions read",
+        "weir verify: stream orders: proven, 1700 positions read",
         "pl.scan_delta(",
         "duckdb.sql(",
     ] {

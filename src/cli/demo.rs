@@ -3,6 +3,7 @@
 //! Owns: the order of what is shown. Does not own: anything that `weir run` would not do too.
 
 mod events;
+mod history;
 mod setup;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use crate::lake::layout;
 use crate::lake::rejects::{Groups, RejectsTable};
 use crate::lake::verify::{SourceReport, StreamReport};
 use crate::metrics::Metrics;
+use crate::model::job::{JobDocument, JobState};
 use crate::pipeline::status::StatusBoard;
 use crate::shutdown::{self, Phase, Shutdown};
 use crate::source::kafka::DemoBroker;
@@ -84,13 +86,14 @@ async fn demo(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
         look_again: tokio::sync::watch::channel(0).1,
     };
     let store = verify::open_lake(&config)?;
-    let clock = parts.clock.clone();
+    let (clock, jobs) = (parts.clock.clone(), parts.jobs.clone());
     if arguments.serve {
         serve(&config, &parts).await?;
         let (signals, grace) = (signals()?, config.shutdown_grace);
         tokio::spawn(watch_signals(signals, trigger, clock.clone(), grace));
         let app = send_and_start(&broker, arguments.events, &config, parts).await?;
-        let shown = Outcome::of(&store, &clock, &dir).await?.show(context)?;
+        let outcome = Outcome::of(&store, &clock, &dir, jobs.all()).await?;
+        let shown = outcome.show(context)?;
         output::notice("press Ctrl-C to end");
         stop.reached(Phase::Draining).await;
         tokio::select! {
@@ -101,7 +104,8 @@ async fn demo(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
         let app = send_and_start(&broker, arguments.events, &config, parts).await?;
         trigger.advance(Phase::Draining);
         app.drained().await?;
-        Outcome::of(&store, &clock, &dir).await?.show(context)
+        let outcome = Outcome::of(&store, &clock, &dir, jobs.all()).await?;
+        outcome.show(context)
     }
 }
 
@@ -121,10 +125,21 @@ async fn send_and_start(
     bar.reset();
     bar.set_message("landing");
     let (clock, metrics) = (parts.clock.clone(), parts.metrics.clone());
+    let jobs = parts.jobs.clone();
     let mut stop = parts.shutdown.clone();
     let app = App::start(config, parts).await?;
     tokio::select! {
         landed = landed(&clock, &metrics, events, &bar) => landed?,
+        () = stop.reached(Phase::Draining) => {}
+    }
+    bar.finish_and_clear();
+    let rows = history::ROWS;
+    output::notice(&format!(
+        "loading the CSV file of {rows} rows that was dropped in a bucket"
+    ));
+    let bar = output::bar("loading", rows, "records")?;
+    tokio::select! {
+        loaded = loaded(&clock, &jobs, &bar) => loaded?,
         () = stop.reached(Phase::Draining) => {}
     }
     bar.finish_and_clear();
@@ -174,17 +189,42 @@ async fn landed(clock: &Clock, metrics: &Metrics, events: u64, bar: &ProgressBar
     })
 }
 
-/// What became of the events, as the lake tells it.
+/// Waits until the job of the CSV file is at its end.
+async fn loaded(clock: &Clock, jobs: &JobBoard, bar: &ProgressBar) -> Result<()> {
+    let ended = async {
+        loop {
+            let jobs = jobs.all();
+            let records = jobs.iter().flat_map(|job| &job.files);
+            bar.set_position(records.map(|file| file.records).sum());
+            if !jobs.is_empty() && jobs.iter().all(|job| job.state.is_final()) {
+                return;
+            }
+            clock.sleep(Duration::from_millis(50)).await;
+        }
+    };
+    clock.timeout(DEADLINE, ended).await.ok_or_else(|| {
+        let seconds = DEADLINE.as_secs();
+        Error::unreachable(format!(
+            "the CSV file was not loaded in {seconds} s; --log-level info shows more"
+        ))
+    })
+}
+
+/// What became of the events and the file, as the lake tells it.
 struct Outcome {
     report: StreamReport,
     rejects: Groups,
+    jobs: Vec<JobDocument>,
+    bucket: PathBuf,
     data_table: PathBuf,
     rejects_table: PathBuf,
 }
 
 impl Outcome {
-    async fn of(store: &Store, clock: &Clock, dir: &Path) -> Result<Self> {
-        output::notice("proving from the tables alone that each event is accounted for once");
+    async fn of(store: &Store, clock: &Clock, dir: &Path, jobs: Vec<JobDocument>) -> Result<Self> {
+        output::notice(
+            "proving from the tables alone that each event and row is accounted for once",
+        );
         let report = verify::prove(store, STREAM).await?;
         let rejected = sum(&report, |s| s.rejected);
         // The rejects table follows a commit, and a running demo may just be about to.
@@ -207,6 +247,8 @@ impl Outcome {
         Ok(Self {
             report,
             rejects,
+            jobs,
+            bucket: dir.join("drop"),
             data_table: lake.join(layout::data_table(STREAM)),
             rejects_table: lake.join(layout::rejects_table(STREAM)),
         })
@@ -217,10 +259,15 @@ impl Outcome {
             Format::Json => output::json(&self.document())?,
             Format::Table => output::text_line(&self.text())?,
         }
-        Ok(match self.report.ok {
+        Ok(match self.is_well() {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         })
+    }
+
+    fn is_well(&self) -> bool {
+        let mut jobs = self.jobs.iter();
+        self.report.ok && jobs.all(|job| job.state == JobState::JobComplete)
     }
 
     fn totals(&self) -> [i64; 4] {
@@ -235,11 +282,12 @@ impl Outcome {
     fn document(&self) -> serde_json::Value {
         let [read, accepted, rejected, skipped] = self.totals();
         json!({
-            "ok": self.report.ok,
+            "ok": self.is_well(),
             "streams": [{
                 "stream": STREAM, "read": read, "accepted": accepted, "rejected": rejected,
                 "skipped": skipped,
             }],
+            "jobs": self.jobs,
             "rejects": self.rejects.groups,
             "verify": {"ok": self.report.ok, "streams": [self.report]},
             "data": self.data_table,
@@ -254,17 +302,42 @@ impl Outcome {
         streams.add_row(row);
         output::align_numbers(&mut streams, 1..5);
         let streams = streams.trim_fmt();
+        let jobs = self.text_of_jobs();
         let rejects = rejects::text_of_groups(&self.rejects);
         let proof = verify::text(&self.report);
         let (data, rejected) = (self.data_table.display(), self.rejects_table.display());
         format!(
-            "{streams}\n\nrejects by reason:\n{rejects}\n\nweir verify: {proof}\n\n\
+            "{streams}\n\nof which by the dropped CSV file:\n{jobs}\n\nrejects by reason:\n{rejects}\n\nweir verify: {proof}\n\n\
              the tables:\n  {data}\n  {rejected}\n\n\
              read them (pip install polars deltalake duckdb pyarrow):\n  \
              python3 -c 'import polars as pl; print(pl.scan_delta(\"{data}\").group_by(\"category\").agg(pl.len(), pl.sum(\"amount\")).collect())'\n  \
              python3 -c 'import duckdb, deltalake; t = deltalake.DeltaTable(\"{rejected}\").to_pyarrow_dataset(); \
              print(duckdb.sql(\"select code, field, count(*) from t group by all order by 3 desc\"))'"
         )
+    }
+}
+
+impl Outcome {
+    fn text_of_jobs(&self) -> String {
+        let mut table = output::table(&["drop", "state", "records", "accepted", "rejected"]);
+        let mut rows = String::new();
+        for job in &self.jobs {
+            for file in &job.files {
+                table.add_row([
+                    file.key.clone(),
+                    job.state.as_str().to_owned(),
+                    file.records.to_string(),
+                    file.counts.accepted.to_string(),
+                    file.counts.rejected.to_string(),
+                ]);
+            }
+            if let Some(key) = &job.failed_rows {
+                let path = self.bucket.join(key);
+                rows.push_str(&format!("\nto mend and drop again: {}", path.display()));
+            }
+        }
+        output::align_numbers(&mut table, 2..5);
+        format!("{}{rows}", table.trim_fmt())
     }
 }
 

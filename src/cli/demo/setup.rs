@@ -1,8 +1,9 @@
-//! The demo's folder: settings, stream and schema as a user would write them.
+//! The demo's folder: settings, stream and schema as a user would write them, and a dropped file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::cli::demo::history;
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 
@@ -18,7 +19,13 @@ event_time = "created_at"
 [topics]
 names = ["orders"]
 format = "json"
+
+[bulk]
+prefix = "orders/"
 "#;
+
+/// Where the CSV file is dropped, in the demo's folder.
+const DROP: &str = "drop/orders/history.csv";
 
 /// The folder of the demo, as an absolute path. One that holds a lake is refused: the broker is a
 /// new one each time, and its topic another one than that of an earlier demo.
@@ -37,19 +44,24 @@ pub(super) fn folder(asked: Option<&Path>) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Writes the settings and reads them back; `env` may move what HTTP listens on.
-pub(super) fn write(dir: &Path, brokers: &str, env: &BTreeMap<String, String>) -> Result<Config> {
-    let lake = url::Url::from_directory_path(dir.join("lake"))
+fn url_of(dir: &Path, name: &str) -> Result<String> {
+    let url = url::Url::from_directory_path(dir.join(name))
         .map_err(|()| Error::config(format!("{} is no folder name", dir.display())))?;
-    let lake = lake.as_str().trim_end_matches('/');
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Writes the settings, with a CSV file dropped, and reads them back; `env` may move what HTTP listens on.
+pub(super) fn write(dir: &Path, brokers: &str, env: &BTreeMap<String, String>) -> Result<Config> {
+    let [lake, drop] = [url_of(dir, "lake")?, url_of(dir, "drop")?];
     let settings = format!(
         "[instance]\nid = \"weir-demo\"\n\n[kafka]\nbrokers = \"{brokers}\"\ngroup = \"weir-demo\"\n\n\
-         [lake]\nurl = \"{lake}\"\n\n[flush]\nmax_age = \"1s\"\n"
+         [lake]\nurl = \"{lake}\"\n\n[bulk]\nurl = \"{drop}\"\npoll = \"1s\"\nsettle = \"1s\"\n\n[flush]\nmax_age = \"1s\"\n"
     );
     for (name, text) in [
         ("config/weir.toml", settings.as_str()),
         ("config/streams/orders.toml", STREAM),
         ("config/schemas/orders/1.avsc", SCHEMA),
+        (DROP, &history::file()),
     ] {
         let path = dir.join(name);
         path.parent()
