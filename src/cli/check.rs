@@ -108,10 +108,12 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
 }
 
 fn of_config(config: &Config) -> Vec<Check> {
+    let bucket = config.bucket.as_ref();
+    let bucket = bucket.map_or_else(String::new, |bucket| format!(", bucket {}", bucket.url));
     let mut checks = vec![Check::new(
         "configuration",
         Ok(format!(
-            "instance {}, {} streams, lake {}",
+            "instance {}, {} streams, lake {}{bucket}",
             config.instance,
             config.streams.len(),
             config.lake.url
@@ -123,10 +125,14 @@ fn of_config(config: &Config) -> Vec<Check> {
             Some(TopicSelect::Pattern(pattern)) => format!("topics {pattern}"),
             None => "no topics".to_owned(),
         };
+        let files = match &stream.bulk {
+            Some(bulk) if config.bucket.is_some() => format!(", files below {}", bulk.prefix),
+            _ => String::new(),
+        };
         checks.push(Check::new(
             format!("stream {}", stream.name),
             Ok(format!(
-                "schema {}/{} with {} fields, {topics}",
+                "schema {}/{} with {} fields, {topics}{files}",
                 stream.schema.subject,
                 stream.schema.version,
                 stream.schema.root.fields.len()

@@ -77,7 +77,7 @@ def base_images(dockerfile, toolchain):
 
 
 def weir_reads_its_settings(weir, environment):
-    """The variables name keys that there are, and lead to the store and the broker of here."""
+    """The variables name keys that there are, and lead to the stores and the broker of here."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("WEIR_")}
     command = [weir, "--config", "config/weir.toml", "--format", "json", "check", "--offline"]
     ran = subprocess.run(
@@ -85,8 +85,9 @@ def weir_reads_its_settings(weir, environment):
     )
     if ran.returncode != 0:
         sys.exit(f"weir refuses its settings: {ran.stdout}{ran.stderr}")
-    if environment["WEIR__LAKE__URL"] not in ran.stdout:
-        sys.exit(f"weir did not take the lake's place from the environment: {ran.stdout}")
+    for place in ("WEIR__LAKE__URL", "WEIR__BULK__URL"):
+        if environment[place] not in ran.stdout:
+            sys.exit(f"weir did not take {place} from the environment: {ran.stdout}")
 
 
 def text(path):
