@@ -12,6 +12,7 @@ mod judge;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread::Builder;
 
 use parking_lot::Mutex;
 
@@ -50,7 +51,8 @@ pub struct Conversion {
     pub bulk: Bulk,
     /// Clock.
     pub clock: Clock,
-    /// Threads that judge and encode, beside the one that reads; at least 1.
+    /// Threads that judge and encode, beside the one that reads; at least 1. All have a lower priority
+    /// than those of streams.
     pub workers: usize,
     /// Bytes that the open files may hold in memory before they are handed on.
     pub part_bytes: u64,
@@ -89,23 +91,32 @@ pub struct Outcome {
 }
 
 /// Reads a file to its end, or to where its job fails. `failed` takes the rejected rows in the
-/// records' order, those of a part before `emit` takes the part; `told` takes the progress.
+/// records' order, those of a part before `emit` takes the part; `told` takes the progress. All of them
+/// are called on one thread, which is not the caller's and has a lower priority.
 ///
 /// # Errors
-/// The file's bytes do not come, what was made is not taken, or a worker died.
+/// The file's bytes do not come, what was made is not taken, or a thread died.
 pub fn convert(
     conversion: &Conversion,
     dropped: Dropped,
     failed: &mut dyn FailedRows,
-    mut emit: impl FnMut(Part) -> Result<()>,
-    mut told: impl FnMut(Progress),
+    mut emit: impl FnMut(Part) -> Result<()> + Send,
+    mut told: impl FnMut(Progress) + Send,
 ) -> Result<Outcome> {
-    let out = Out {
-        failed,
-        emit: &mut emit,
-        told: &mut told,
+    let read = || {
+        crew::yield_to_streams();
+        let out = Out {
+            failed,
+            emit: &mut emit,
+            told: &mut told,
+        };
+        convert_by(conversion, Sizes::default(), dropped, out)
     };
-    convert_by(conversion, Sizes::default(), dropped, out)
+    std::thread::scope(|scope| {
+        let reading = Builder::new().name("weir-csv".to_owned());
+        let reading = reading.spawn_scoped(scope, read).map_err(crew::no_thread)?;
+        reading.join().map_err(|_| crew::died())?
+    })
 }
 
 /// Who takes what is made.

@@ -1,8 +1,8 @@
 //! The threads that judge slices and encode what is accepted.
 //!
 //! Owns: who gets which slice, how much each of them has in hand, and that one that dies is found
-//! out. They run at a lower priority than the threads of streams. Does not own: the order of what
-//! comes back (`course`).
+//! out. They run at a lower priority than the threads of streams, as does the one that reads. Does not
+//! own: the order of what comes back (`course`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,8 @@ use crate::source::csv::slice::Slice;
 /// Slices that a worker has in hand: one it works on, and the next.
 const IN_HAND: usize = 2;
 
-/// What is added to the niceness of a worker's thread.
+/// What is added to a thread's niceness.
+#[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
 /// The workers of one file.
@@ -84,8 +85,7 @@ impl Crew {
             let spawned = Builder::new()
                 .name(format!("weir-csv-{number}"))
                 .spawn(move || thread.work());
-            let thread =
-                spawned.map_err(|e| Error::internal("could not start a thread").because(e))?;
+            let thread = spawned.map_err(no_thread)?;
             crew.workers.push(Worker {
                 queue: Some(queue),
                 thread: Some(thread),
@@ -174,8 +174,19 @@ impl Drop for Crew {
     }
 }
 
-fn died() -> Error {
+pub(super) fn no_thread(error: std::io::Error) -> Error {
+    Error::internal("could not start a thread").because(error)
+}
+
+pub(super) fn died() -> Error {
     Error::internal("a thread that reads a CSV file died")
+}
+
+/// Lowers the priority of this thread below that of streams.
+pub(super) fn yield_to_streams() {
+    // Without it streams share the processors evenly with this thread, which harms no result.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICENESS);
 }
 
 /// What a worker's thread has.
@@ -193,9 +204,7 @@ impl Thread {
             worker: self.worker,
             replies: self.replies.clone(),
         };
-        // Without it streams share the processors evenly with this thread, which harms no result.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::nice(NICENESS);
+        yield_to_streams();
         while let Ok(task) = self.tasks.recv() {
             if self.stopped.load(Ordering::Relaxed) {
                 return;

@@ -403,6 +403,32 @@ fn a_worker_that_dies_is_an_error() {
     assert!(error.to_string().contains("died"), "{error}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn reading_yields_to_the_caller() {
+    let niceness = || rustix::process::getpriority_process(None).unwrap();
+    let mine = niceness();
+    let mut theirs = None;
+    let drop = dropped(b"a,b\n1,2\n", Packing::Plain, JobCounts::default(), None);
+    let emit = |_| {
+        theirs = Some(niceness());
+        Ok(())
+    };
+    let all = conversion(1, u64::MAX, NO_LIMITS);
+    convert(&all, drop, &mut Came::default(), emit, |_| {}).unwrap();
+    assert_eq!(theirs, Some((mine + 10).min(19)));
+    assert_eq!(niceness(), mine);
+}
+
+#[test]
+fn what_panics_on_the_way_is_an_error() {
+    let drop = dropped(b"a,b\n1,2\n", Packing::Plain, JobCounts::default(), None);
+    let all = conversion(1, u64::MAX, NO_LIMITS);
+    let emit = |_| panic!("as the test wants it");
+    let error = convert(&all, drop, &mut Came::default(), emit, |_| {}).unwrap_err();
+    assert!(error.to_string().contains("died"), "{error}");
+}
+
 #[test]
 fn rows_before_a_record_are_cut_exactly() {
     use crate::pipeline::bulk::convert::judge::RejectedRow;
