@@ -127,7 +127,8 @@ impl Watch {
                 return Ok(Claimed::Gone);
             }
         }
-        let is_whole = match waiting.gathering.is_some() {
+        let is_aborted = self.live.get(id.as_str()).is_some_and(|live| live.aborts);
+        let is_whole = match waiting.gathering.is_some() && !is_aborted {
             true => waiting.job.fault.is_some() || self.gather(&mut waiting).await?,
             false => true,
         };
@@ -155,10 +156,16 @@ impl Watch {
             waiting.is_checked = false;
             return Ok(Claimed::Waits(Box::new(waiting)));
         }
-        if self.retried.contains(&id) && !waiting.job.is_reload {
+        if self.is_asked(&id) && !waiting.job.is_reload {
             shared.claims.forget_retry(&id).await?;
         }
         Ok(Claimed::Ours(Box::new(waiting), epoch))
+    }
+
+    /// True if an operator wants it again, whatever its result says.
+    fn is_asked(&self, id: &JobId) -> bool {
+        let live = self.live.get(id.as_str());
+        self.retried.contains(id) || live.is_some_and(|live| live.retries)
     }
 
     /// False if the drop is gone, or is another one now.
@@ -236,7 +243,7 @@ impl Watch {
             false => Wanted::Work,
         });
         let shared = self.shared.clone();
-        let is_asked = self.retried.contains(&id);
+        let is_asked = self.is_asked(&id);
         let job = Arc::new(waiting.job.clone());
         tracing::info!(
             stream = shared.stream(), job = %id, key = &*job.key, epoch,

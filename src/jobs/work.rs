@@ -177,6 +177,7 @@ impl Work {
         if self.has_landed().await? {
             return self.find_what_landed().await;
         }
+        self.halted()?;
         let plan = self.shared.flow.plan();
         self.progress = self.shared.progress(&self.job.id, plan.version());
         self.parts = self.staged().await?;

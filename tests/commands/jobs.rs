@@ -295,6 +295,13 @@ fn a_failed_job_is_tried_again_only_with_its_own_drop() {
         (&json!("Failed"), &failed["reason"])
     );
     assert_ne!(again["finished_at"], failed["finished_at"]);
+    // Also by the next process, where none ran when it was asked for.
+    daemon.stop();
+    assert_eq!(site.json(&["jobs", "retry", id]).0, 0);
+    let daemon = site.daemon();
+    let (_, later) = site.ended(id);
+    assert_eq!(later["state"], "Failed");
+    assert_ne!(later["finished_at"], again["finished_at"]);
     // Mended, it is another job.
     site.place("r/a.csv", GOOD);
     let mended = site.complete("r/a.csv");

@@ -259,6 +259,64 @@ fn a_manifest_waits_for_its_files_and_lands_them_in_one_commit() {
 }
 
 #[test]
+fn a_manifest_that_waits_is_aborted_and_tried_again() {
+    let site = Site::new("");
+    let daemon = site.daemon();
+    let manifest = json!({"files": ["b.csv", "c.csv"]}).to_string();
+    site.place("r/all.job.json", manifest);
+    site.place("r/b.csv", GOOD);
+    let show = || site.json(&["jobs", "show", "r/all.job.json"]).1["job"].clone();
+    let open = wait("the manifest is open", || {
+        let job = show();
+        (job["reason"] == "waits for r/c.csv").then_some(job)
+    });
+    assert_eq!(open["state"], "Open");
+    assert_eq!(site.json(&["jobs", "abort", "r/all.job.json"]).0, 0);
+    let (code, job) = site.ended("r/all.job.json");
+    let reason = "an operator ended it";
+    assert_eq!((code, outcome(&job)), (1, ("Aborted", 0, 0, reason)));
+    assert_eq!(job["id"], open["id"]);
+    // Its files have come, and nobody takes them.
+    site.place("r/c.csv", "id,nam,amount\n3,c,3\n");
+    site.place("r/d.csv", "id,name,amount\n4,d,4\n");
+    site.complete("r/d.csv");
+    assert_eq!(show(), job);
+    // Tried again it is read: its second file is wrong, and the first does not land either.
+    assert_eq!(site.json(&["jobs", "retry", "r/all.job.json"]).0, 0);
+    let (code, failed) = site.ended("r/all.job.json");
+    assert_eq!(
+        (code, outcome(&failed)),
+        (
+            1,
+            (
+                "Failed",
+                2,
+                0,
+                "r/c.csv: the header does not fit the schema: column 2, \"nam\", is no field of the schema; did you mean \"name\"?"
+            )
+        )
+    );
+    assert_eq!(site.proven(), [1, 1, 0]);
+    // With that file mended, and by another process, it is complete; and once more on request.
+    daemon.stop();
+    site.place("r/c.csv", "id,name,amount\n3,c,3\n");
+    assert_eq!(site.json(&["jobs", "retry", "r/all.job.json"]).0, 0);
+    let daemon = site.daemon();
+    assert_eq!(
+        outcome(&site.complete("r/all.job.json")),
+        ("JobComplete", 3, 0, "")
+    );
+    daemon.stop();
+    let (_, asked) = site.json(&["jobs", "retry", "r/all.job.json", "--reload"]);
+    let daemon = site.daemon();
+    let again = site.complete(asked["job"].as_str().unwrap());
+    let reason = "an operator asked to load it again";
+    assert_eq!(outcome(&again), ("JobComplete", 3, 0, reason));
+    daemon.stop();
+    assert_eq!(site.proven(), [7, 7, 0]);
+}
+
+#[test]
 fn manifests_that_cannot_be_followed_fail_with_a_reason() {
     let site = Site::new("");
     let daemon = site.daemon();
