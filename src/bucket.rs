@@ -78,6 +78,22 @@ impl Object {
         }
     }
 
+    /// The same of a manifest: dropped again with the same text, it names other files.
+    pub fn identity_as_manifest(&self) -> Identity {
+        match &self.etag {
+            Some(etag) => Identity::etag(&format!("{etag} {}", self.modified_ns)),
+            None => self.identity(),
+        }
+    }
+
+    /// What identifies the job that it is.
+    pub fn drop_identity(&self) -> Identity {
+        match names::kind(&self.key) {
+            names::Kind::Manifest => self.identity_as_manifest(),
+            _ => self.identity(),
+        }
+    }
+
     /// Milliseconds since the epoch.
     pub fn modified_ms(&self) -> i64 {
         i64::try_from(self.modified_ns / 1_000_000).unwrap_or(-1)

@@ -14,6 +14,15 @@
 //! | `after_commit` | is in the log, and nobody was told |
 //! | `before_rejects` | is in the log; the rejects table does not have its rejects |
 //! | `before_ack` | is in both tables; the group's offsets do not say so |
+//!
+//! Those of a job, beside `before_upload` and `before_put`:
+//!
+//! | point | the job |
+//! | --- | --- |
+//! | `after_part` | has a further part staged |
+//! | `before_job` | is read to its end and staged; the ledger was not looked at yet |
+//! | `after_job` | is in the log; its result is not written |
+//! | `before_clear` | has its result written; what was staged is there yet |
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -208,6 +208,9 @@ impl Shared {
                 "the bucket's store does not answer as it should: {trouble}"
             ));
         }
+        for (stream, trouble) in self.jobs.troubles() {
+            reasons.push(format!("{stream}: drops cannot be looked for: {trouble}"));
+        }
         for (stream, reason) in &picture.held {
             reasons.push(format!("{stream}: {reason}"));
         }
@@ -239,8 +242,11 @@ impl Shared {
         partitions: &[PartitionStatus],
     ) -> serde_json::Value {
         let count = |outcome: &str| {
-            let labels = [name, "kafka", outcome];
-            self.metrics.records.with_label_values(&labels).get()
+            let of = |source| {
+                let labels = [name, source, outcome];
+                self.metrics.records.with_label_values(&labels).get()
+            };
+            of("kafka") + of("bulk")
         };
         let lag: i64 = partitions
             .iter()

@@ -27,7 +27,6 @@ mod watch;
 pub mod work;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -39,9 +38,7 @@ use crate::jobs::board::JobBoard;
 use crate::lake::LakeTable;
 use crate::lake::claims::Claims;
 use crate::lake::jobs::LandedJobs;
-use crate::lake::progress::JobProgress;
 use crate::metrics::Metrics;
-use crate::model::job::JobId;
 use crate::pipeline::budget::Budget;
 use crate::pipeline::commit::Committer;
 use crate::pipeline::evolution::Evolution;
@@ -106,14 +103,9 @@ impl StreamJobs {
         jiff::Timestamp::from_microsecond(now).map_or_else(|_| String::new(), |t| t.to_string())
     }
 
-    fn progress(&self, job: &JobId, schema: u32) -> JobProgress {
-        JobProgress::of(&self.store, self.stream(), job, schema)
-    }
-
-    /// Bytes that the open files of one more job may hold; as many are on their way.
+    /// Bytes that the open files of a job may hold; as many are on their way.
     fn share(&self) -> u64 {
-        let jobs = self.slots.active.load(Ordering::SeqCst).max(1) as u64;
-        (self.slots.share / (2 * jobs)).max(LEAST_SHARE)
+        (self.slots.share / (2 * self.slots.jobs)).max(LEAST_SHARE)
     }
 }
 
@@ -121,42 +113,29 @@ impl StreamJobs {
 #[derive(Debug, Clone)]
 pub struct Slots {
     room: Arc<Semaphore>,
-    active: Arc<AtomicUsize>,
+    jobs: u64,
     /// Bytes of all jobs together.
     share: u64,
 }
 
 /// A job's place; given back on drop.
 #[derive(Debug)]
-struct Slot {
-    active: Arc<AtomicUsize>,
-    _permit: OwnedSemaphorePermit,
-}
+struct Slot(#[allow(dead_code, reason = "held")] OwnedSemaphorePermit);
 
 impl Slots {
     /// Room for `jobs` at a time, which hold `share` bytes together.
     pub fn new(jobs: usize, share: u64) -> Self {
         Self {
             room: Arc::new(Semaphore::new(jobs)),
-            active: Arc::default(),
+            jobs: jobs.max(1) as u64,
             share,
         }
     }
 
     /// A place, once there is one; streams that wait are served in their order.
     async fn take(&self) -> Option<Slot> {
-        let permit = self.room.clone().acquire_owned().await.ok()?;
-        self.active.fetch_add(1, Ordering::SeqCst);
-        Some(Slot {
-            active: self.active.clone(),
-            _permit: permit,
-        })
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.active.fetch_sub(1, Ordering::SeqCst);
+        let permit = self.room.clone().acquire_owned().await;
+        permit.ok().map(Slot)
     }
 }
 

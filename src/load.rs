@@ -208,6 +208,7 @@ impl Loader {
                 records: outcome.records,
                 counts,
             }],
+            own_ids: Vec::new(),
         };
         let ready = batch(&plan, &self.instance, &read, files, rejects);
         let known = self.landed.newest().unwrap_or(0);
@@ -225,6 +226,9 @@ impl Loader {
             }
             Landing::Committed { .. } | Landing::AlreadyCommitted { .. } => {
                 self.table.follow_rejects().await?;
+                if let Err(error) = self.table.upkeep().await {
+                    tracing::warn!(%error, "checkpoint or checksum not written; tried again with the next commit");
+                }
                 Ok(Some(JobState::JobComplete))
             }
             Landing::SchemaBehind { .. } | Landing::UploadAgain => Ok(None),

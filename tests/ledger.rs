@@ -131,6 +131,7 @@ impl Dlo {
                 id: job.as_str().to_owned(),
                 key: key(n),
                 identity: identity(n).as_str().to_owned(),
+                files: Vec::new(),
                 sha256: content(n),
             }),
             ..batch::record(vec![range], Vec::new())

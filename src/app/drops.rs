@@ -17,6 +17,9 @@ use crate::pipeline::flow::Flow;
 use crate::shutdown::Phase;
 use crate::store::Watch;
 
+/// Jobs that are worked on at a time, each on all cores.
+const JOBS: usize = 2;
+
 /// What all watches share.
 #[derive(Debug, Clone)]
 pub(super) struct Drops {
@@ -49,7 +52,7 @@ impl Drops {
             common: common.clone(),
             bucket: Bucket::open(settings, Some(&watch))?,
             process: id::fresh().to_string(),
-            slots: Slots::new(workers().max(2), share),
+            slots: Slots::new(JOBS, share),
             budget: budget.clone(),
         })
     }

@@ -153,6 +153,11 @@ impl Walk {
             let entries = match std::fs::read_dir(self.root.join(&key)) {
                 Ok(entries) => entries,
                 Err(e) if is_not_there(&e) => continue,
+                // It holds up no other.
+                Err(_) if key != prefix.trim_end_matches('/') => {
+                    self.piece.unreadable.push(key);
+                    continue;
+                }
                 Err(e) => return Err(disk_error("list the folder of drops", e)),
             };
             for entry in entries {

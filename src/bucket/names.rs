@@ -1,9 +1,14 @@
 //! What a key of the bucket is, and where the result of a job goes.
 
-use crate::model::job::JobId;
+use sha2::{Digest, Sha256};
+
+use crate::model::job::{JobId, hex};
 
 /// What results are below.
 pub const RESULTS: &str = "_results/";
+
+/// Bytes of the longest part of a path.
+const LONGEST: usize = 240;
 
 /// What a key is to the watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +73,20 @@ pub fn segment(name: &str) -> String {
             segment.push(mark);
         }
     }
-    segment
+    match segment.len() > LONGEST {
+        true => shortened(&segment),
+        false => segment,
+    }
+}
+
+/// A part that is longer than file systems allow: its beginning, and a hash of the whole.
+fn shortened(segment: &str) -> String {
+    let mut end = LONGEST - 40;
+    while !segment.is_char_boundary(end) {
+        end -= 1;
+    }
+    let digest = hex(&Sha256::digest(segment)[..16]);
+    format!("{}~{digest}", &segment[..end])
 }
 
 /// The drop's key and the job of a `job.json`; `None` for another key.
@@ -112,6 +130,15 @@ mod tests {
         ] {
             assert_eq!(segment(name), part);
         }
+    }
+
+    #[test]
+    fn a_long_name_is_shortened_and_still_its_own() {
+        let (one, other) = ("%".repeat(200), format!("{}!", "%".repeat(200)));
+        assert!(segment(&one).len() <= 240 && segment(&one).starts_with("%25%25"));
+        assert_ne!(segment(&one), segment(&other));
+        assert_eq!(segment(&"ü".repeat(120)).len(), 240);
+        assert!(segment(&"ü".repeat(121)).len() <= 240);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Owns: the picture of each, and the gauge of how many are in which state. What ended is kept in a
 //! bounded number.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -24,6 +24,8 @@ struct Board {
     jobs: HashMap<JobId, JobDocument>,
     /// In the order in which they ended.
     ended: VecDeque<JobId>,
+    /// Why drops cannot be looked for, by stream.
+    troubles: BTreeMap<String, String>,
 }
 
 impl JobBoard {
@@ -60,6 +62,20 @@ impl JobBoard {
         if waits && let Some(document) = board.jobs.remove(id) {
             board.count(&document.stream, Some(document.state), None);
         }
+    }
+
+    /// Why the drops of a stream cannot be looked for; `None` once they can.
+    pub fn set_trouble(&self, stream: &str, trouble: Option<String>) {
+        let mut board = self.0.lock();
+        match trouble {
+            Some(trouble) => drop(board.troubles.insert(stream.to_owned(), trouble)),
+            None => drop(board.troubles.remove(stream)),
+        }
+    }
+
+    /// The streams whose drops cannot be looked for, and why.
+    pub fn troubles(&self) -> BTreeMap<String, String> {
+        self.0.lock().troubles.clone()
     }
 
     /// A job by its id.

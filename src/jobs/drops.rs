@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::bucket::{Object, names};
 use crate::config::Bulk;
 use crate::config::dialect::Dialect;
-use crate::model::job::{Identity, JobId};
+use crate::model::job::{Identity, JobDocument, JobId};
 
 /// A drop that is whole.
 #[derive(Debug, Clone)]
@@ -50,9 +50,29 @@ impl JobDrop {
         }
     }
 
+    /// The job that `document` tells of, whose drop `key` is gone.
+    pub fn of_result(document: &JobDocument, key: &str) -> Self {
+        let files = document.files.iter().map(|file| Object {
+            key: file.key.as_str().into(),
+            size: file.size,
+            etag: file.etag.clone(),
+            modified_ns: 0,
+        });
+        Self {
+            id: document.id.clone(),
+            key: key.into(),
+            identity: Identity::etag(""),
+            modified_ns: 0,
+            files: files.collect(),
+            dialect: None,
+            is_reload: false,
+            fault: None,
+        }
+    }
+
     /// The job of a manifest.
     pub fn of_manifest(stream: &str, object: &Object, manifest: &Manifest, reload: u32) -> Self {
-        let identity = object.identity();
+        let identity = object.identity_as_manifest();
         Self {
             id: JobId::of(stream, &object.key, &identity, reload),
             key: object.key.clone(),

@@ -23,14 +23,16 @@ impl Work {
         plan: &Arc<StreamPlan>,
         sha256: String,
     ) -> Step<Option<String>> {
+        self.count();
         let ready = self.ready(plan, &sha256);
         loop {
+            self.halted()?;
             let shared = self.shared.clone();
             let (known, reason) = {
                 let mut landed = shared.landed.lock().await;
                 self.patiently_look(&mut landed).await?;
-                if landed.by_id(self.job.id.as_str()).is_some() {
-                    return Ok(None);
+                if let Some(landed) = landed.by_id(self.job.id.as_str()).cloned() {
+                    return self.find_what_landed(&landed).await;
                 }
                 let reason = self.beside(&landed, &sha256)?;
                 (landed.newest().unwrap_or(0), reason)
@@ -105,20 +107,34 @@ impl Work {
         }
     }
 
-    /// A file of a manifest that landed as a job of its own, before the manifest was there.
+    /// A file of a manifest that landed before: by itself, or by another manifest.
     fn landed_before(&self, landed: &LandedJobs) -> Option<String> {
         if !self.job.is_manifest() || self.job.is_reload {
             return None;
         }
-        let stream = self.shared.stream();
-        self.job.files.iter().find_map(|file| {
-            let own = JobId::of(stream, &file.key, &file.identity(), 0);
-            landed.by_id(own.as_str())?;
+        let files = self.job.files.iter().zip(self.own_ids());
+        files.into_iter().find_map(|(file, own)| {
+            let other = landed.by_id(&own)?;
             Some(format!(
-                "{} landed as a job of its own ({own}), before the manifest was there",
-                file.key
+                "{} landed before, as job {} of {}",
+                file.key,
+                other.id(),
+                other.key
             ))
         })
+    }
+
+    /// The ids that the files of a manifest would have as jobs of their own.
+    fn own_ids(&self) -> Vec<String> {
+        if !self.job.is_manifest() {
+            return Vec::new();
+        }
+        let stream = self.shared.stream();
+        let files = self.job.files.iter();
+        files
+            .map(|file| JobId::of(stream, &file.key, &file.identity(), 0))
+            .map(|id| id.as_str().to_owned())
+            .collect()
     }
 
     /// Why it must not land beside a job that landed since the look.
@@ -126,8 +142,8 @@ impl Work {
         if self.job.is_reload {
             return None;
         }
-        let is_a_file =
-            self.job.is_manifest() && self.job.files.iter().any(|file| *file.key == *other.key);
+        let is_a_file = self.own_ids().contains(&other.id)
+            || other.files.iter().any(|id| id == self.job.id.as_str());
         let policy = self.shared.bulk.on_duplicate;
         let is_same = land::is_duplicate(other, &self.job.key, sha256, policy);
         (is_a_file || is_same).then(|| format!("job {} landed meanwhile", other.id))
@@ -145,6 +161,7 @@ impl Work {
             identity: &self.job.identity,
             sha256: sha256.to_owned(),
             files: files.collect(),
+            own_ids: self.own_ids(),
         };
         let parts = self.parts.iter();
         let data = parts.clone().flat_map(|part| part.data.clone()).collect();

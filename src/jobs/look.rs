@@ -23,8 +23,6 @@ use crate::model::job::{JobDocument, JobId, JobState};
 struct Found {
     files: Vec<Object>,
     manifests: Vec<Object>,
-    /// Jobs whose objects are there.
-    there: HashSet<JobId>,
 }
 
 impl Watch {
@@ -36,7 +34,10 @@ impl Watch {
             landed.look(&shared.store, shared.stream()).await?;
         }
         let moved = self.events_moved();
-        let was_begun = self.cursor.is_some();
+        if self.cursor.is_none() {
+            self.there.clear();
+            self.seen_manifests.clear();
+        }
         let mut listing = self.shared.bucket.list(&self.prefix, self.cursor.take());
         self.sweep += 1;
         let mut found = Found::default();
@@ -44,8 +45,15 @@ impl Watch {
             self.take_in(piece, &moved, &mut found).await;
         }
         self.cursor = listing.cursor();
+        let mut held_back = Vec::new();
         for manifest in std::mem::take(&mut found.manifests) {
-            self.manifest(manifest).await?;
+            let key = manifest.key.clone();
+            if let Err(error) = self.manifest(manifest).await {
+                if self.told.insert(key.to_string()) {
+                    tracing::warn!(stream = self.shared.stream(), key = &*key, %error, "a manifest cannot be read; the files beside it wait");
+                }
+                held_back.push(key);
+            }
         }
         let named: HashSet<Arc<str>> = self
             .manifests
@@ -53,15 +61,22 @@ impl Watch {
             .flat_map(|(_, manifest)| manifest.files.iter().cloned())
             .collect();
         for file in found.files {
-            if !named.contains(&file.key) {
-                let stream = self.shared.stream();
-                self.add(JobDrop::of_file(stream, file, 0), None);
+            let folder = |key: &str| key.rfind('/').map_or(0, |slash| slash + 1);
+            let is_beside = |key: &Arc<str>| file.key.starts_with(&key[..folder(key)]);
+            let waits = held_back.iter().any(is_beside);
+            let job = JobDrop::of_file(self.shared.stream(), file, 0);
+            // One that was begun by itself is brought to its end, whatever names it since.
+            let is_begun = self.live.contains_key(job.id.as_str());
+            if is_begun || !waits && !named.contains(&job.key) {
+                self.add(job, None);
             }
         }
         self.requests().await?;
-        if !was_begun && self.cursor.is_none() {
+        if self.cursor.is_none() {
             self.settling.end_sweep(self.sweep);
-            self.clear_leftovers(&found.there).await?;
+            let seen = &self.seen_manifests;
+            self.manifests.retain(|key, _| seen.contains(key));
+            self.clear_leftovers().await?;
         }
         Ok(())
     }
@@ -84,22 +99,23 @@ impl Watch {
             if kind == Kind::Other {
                 continue;
             }
-            let job = JobId::of(shared.stream(), &object.key, &object.identity(), 0);
+            let job = JobId::of(shared.stream(), &object.key, &object.drop_identity(), 0);
             let is_live = self.live.contains_key(job.as_str());
             // One that landed and is under way has its result to be written yet.
             let has_landed = landed.by_id(job.as_str()).is_some() && !is_live;
             let is_known = has_landed
-                || self.settled.contains(&job) && !self.retried.contains(&job)
+                || self.is_settled(&job, object.modified_ns)
                 || self.waiting.contains(&job)
                 || self.active.contains_key(&job);
             if is_live {
-                found.there.insert(job);
+                self.there.insert(job);
             }
             if kind == Kind::Manifest {
+                self.seen_manifests.insert(object.key.clone());
                 let was_read = self
                     .manifests
                     .get(&object.key)
-                    .is_some_and(|(identity, _)| *identity == object.identity());
+                    .is_some_and(|(identity, _)| *identity == object.drop_identity());
                 if was_read && is_known {
                     continue;
                 }
@@ -110,6 +126,13 @@ impl Watch {
                 found.files.push(object);
             }
         }
+    }
+
+    /// True if the job ended, and neither was its drop changed since nor does an operator want it again.
+    fn is_settled(&self, job: &JobId, modified_ns: i128) -> bool {
+        let wants = self.live.get(job.as_str()).is_some_and(|live| live.retries);
+        let ended = self.settled.get(job);
+        ended.is_some_and(|at| modified_ns <= *at) && !wants
     }
 
     fn is_still(&mut self, object: &Object, moved: &HashSet<String>, now: Tick) -> bool {
@@ -124,7 +147,7 @@ impl Watch {
             return Ok(());
         };
         let manifest = Arc::new(Manifest::read(&object.key, &bytes, &self.shared.bulk));
-        let identity = object.identity();
+        let identity = object.drop_identity();
         self.manifests
             .insert(object.key.clone(), (identity, manifest.clone()));
         // Those that wait by themselves are not begun, and never will be.
@@ -133,7 +156,7 @@ impl Watch {
         let landed = self.shared.landed.lock().await;
         let is_live = self.live.contains_key(job.id.as_str());
         let is_done = landed.by_id(job.id.as_str()).is_some() && !is_live
-            || self.settled.contains(&job.id) && !self.retried.contains(&job.id)
+            || self.is_settled(&job.id, object.modified_ns)
             || self.active.contains_key(&job.id);
         drop(landed);
         if !is_done {
@@ -154,6 +177,7 @@ impl Watch {
             after: Tick::default(),
             failures: 0,
             is_checked: false,
+            is_again: false,
         };
         self.waiting.insert(waiting);
     }
@@ -186,12 +210,11 @@ impl Watch {
                 continue;
             };
             let now = self.shared.bucket.look(&retry.key).await?;
-            let Some(object) = now.filter(|now| now.identity() == retry.identity) else {
+            let Some(object) = now.filter(|now| now.drop_identity() == retry.identity) else {
                 tracing::warn!(stream = self.shared.stream(), %job, key = retry.key, "what is to be loaded again is not there any more");
                 self.shared.claims.clear(&job).await?;
                 continue;
             };
-            self.retried.insert(job.clone());
             self.settled.remove(&job);
             let stream = self.shared.stream();
             if names::kind(&object.key) == Kind::Manifest {
@@ -209,7 +232,7 @@ impl Watch {
 
     /// Ends a job whose drop is gone, or is another one now.
     async fn end_leftover(&mut self, job: &JobId) -> Result<()> {
-        let shared = &self.shared;
+        let shared = self.shared.clone();
         tracing::info!(stream = shared.stream(), %job, "clearing what is left of a job whose drop is gone");
         let live = self.live.get(job.as_str());
         let epoch = live
@@ -224,16 +247,16 @@ impl Watch {
             let document = results.read().await?;
             if let Some(mut document) = document.filter(|d| d.id == *job && !d.state.is_final()) {
                 let landed = shared.landed.lock().await.by_id(job.as_str()).is_some();
-                (document.state, document.reason) = match landed {
-                    true => (JobState::JobComplete, None),
-                    false => (
-                        JobState::Failed,
-                        Some(format!(
-                            "{} was deleted or changed before it was read to its end",
-                            holder.key
-                        )),
-                    ),
-                };
+                if landed {
+                    // Its result is written by the parts that are there yet.
+                    self.add(JobDrop::of_result(&document, &holder.key), None);
+                    return Ok(());
+                }
+                document.state = JobState::Failed;
+                document.reason = Some(format!(
+                    "{} was deleted or changed before it was read to its end",
+                    holder.key
+                ));
                 document.finished_at = Some(shared.now());
                 results.write(&document).await?;
                 shared.board.set(&document);
@@ -243,19 +266,20 @@ impl Watch {
     }
 
     /// Takes away what is left of jobs whose objects are gone, and that nobody works on.
-    async fn clear_leftovers(&mut self, there: &HashSet<JobId>) -> Result<()> {
+    async fn clear_leftovers(&mut self) -> Result<()> {
         let now = self.shared.clock.tick();
         let known: HashMap<&str, ()> = self
             .waiting
             .ids()
             .chain(self.active.keys())
-            .chain(there)
+            .chain(&self.there)
             .map(|job| (job.as_str(), ()))
             .collect();
         let mut left = Vec::new();
         for (job, live) in &self.live {
             // A heartbeat may come behind the end of a job.
-            let is_over = self.settled.contains(&JobId::from_text(job));
+            let is_made = live.claim.as_ref().is_some_and(|claim| claim.is_made);
+            let is_over = !is_made && self.settled.contains_key(&JobId::from_text(job));
             if known.contains_key(job.as_str()) && !is_over || live.retries {
                 continue;
             }
@@ -266,7 +290,9 @@ impl Watch {
         }
         for job in left {
             self.end_leftover(&job).await?;
-            self.live.remove(job.as_str());
+            if !self.waiting.contains(&job) {
+                self.live.remove(job.as_str());
+            }
         }
         let live = &self.live;
         self.leases.retain(|job| live.contains_key(job));

@@ -29,6 +29,8 @@ pub struct StagedPart {
     pub file: usize,
     /// The file's first lines.
     pub head: Head,
+    /// Where it begins: where the one before ended.
+    pub from: Position,
     /// Where it ends.
     pub to: Position,
     /// The content's hash up to there, where reading can begin again there.
@@ -50,13 +52,14 @@ pub struct StagedPart {
 }
 
 impl StagedPart {
-    /// A part of file `file` that ends at `to`, and holds nothing yet.
-    pub fn new(instance: &str, file: usize, head: Head, to: Position) -> Self {
+    /// A part of file `file` over `[from, to)`, that holds nothing yet.
+    pub fn new(instance: &str, file: usize, head: Head, from: Position, to: Position) -> Self {
         Self {
             version: VERSION,
             instance: instance.to_owned(),
             file,
             head,
+            from,
             to,
             hash: None,
             sha256: None,
@@ -93,6 +96,20 @@ impl StagedPart {
             hash: self.hash.clone(),
         }
     }
+}
+
+/// True if the parts are one reading: each begins where the one before ended, and each file where the
+/// one before it was read to its end.
+pub fn is_one_reading(parts: &[StagedPart]) -> bool {
+    let begins = |part: &StagedPart| part.from.record == 0;
+    parts.first().is_none_or(begins)
+        && parts.windows(2).all(|pair| {
+            let [a, b] = pair else { return true };
+            match a.file == b.file {
+                true => b.from == a.to,
+                false => b.file > a.file && a.sha256.is_some() && begins(b),
+            }
+        })
 }
 
 /// Records of several parts.

@@ -20,6 +20,8 @@ pub(super) struct Waiting {
     pub(super) failures: u32,
     /// True once its `job.json` was looked at.
     pub(super) is_checked: bool,
+    /// True if it is run whatever its `job.json` says.
+    pub(super) is_again: bool,
 }
 
 /// The files of a manifest, as they come.
@@ -35,11 +37,16 @@ pub(super) struct Gathering {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     jobs: HashMap<JobId, Waiting>,
-    order: BTreeSet<(i128, Arc<str>, JobId)>,
+    /// Those whose `job.json` was looked at, and the others.
+    checked: BTreeSet<Place>,
+    fresh: BTreeSet<Place>,
 }
 
+/// A place in the order.
+type Place = (i128, Arc<str>, JobId);
+
 impl Waiting {
-    fn place(&self) -> (i128, Arc<str>, JobId) {
+    fn place(&self) -> Place {
         let JobDrop {
             modified_ns,
             key,
@@ -52,13 +59,13 @@ impl Waiting {
 
 impl Queue {
     pub(super) fn insert(&mut self, waiting: Waiting) {
-        self.order.insert(waiting.place());
+        self.order(waiting.is_checked).insert(waiting.place());
         self.jobs.insert(waiting.job.id.clone(), waiting);
     }
 
     pub(super) fn remove(&mut self, job: &JobId) -> Option<Waiting> {
         let waiting = self.jobs.remove(job)?;
-        self.order.remove(&waiting.place());
+        self.order(waiting.is_checked).remove(&waiting.place());
         Some(waiting)
     }
 
@@ -66,8 +73,11 @@ impl Queue {
         self.jobs.get(job)
     }
 
-    pub(super) fn get_mut(&mut self, job: &JobId) -> Option<&mut Waiting> {
-        self.jobs.get_mut(job)
+    fn order(&mut self, is_checked: bool) -> &mut BTreeSet<Place> {
+        match is_checked {
+            true => &mut self.checked,
+            false => &mut self.fresh,
+        }
     }
 
     pub(super) fn contains(&self, job: &JobId) -> bool {
@@ -86,9 +96,13 @@ impl Queue {
         self.jobs.values()
     }
 
-    /// In their order.
-    pub(super) fn in_order(&self) -> impl Iterator<Item = (&JobId, &Waiting)> {
-        let ids = self.order.iter().map(|(_, _, id)| id);
+    /// Those that were looked at, or the others, in their order.
+    pub(super) fn in_order(&self, is_checked: bool) -> impl Iterator<Item = (&JobId, &Waiting)> {
+        let order = match is_checked {
+            true => &self.checked,
+            false => &self.fresh,
+        };
+        let ids = order.iter().map(|(_, _, id)| id);
         ids.filter_map(|id| Some((id, self.jobs.get(id)?)))
     }
 

@@ -43,6 +43,13 @@ struct Before {
     file: JobCounts,
 }
 
+/// What is told of a file that is being read.
+struct Shown {
+    place: usize,
+    before: Before,
+    judged: Arc<Mutex<JobCounts>>,
+}
+
 /// Pieces of rejected rows that no part names yet.
 #[derive(Default)]
 struct Pieces {
@@ -81,7 +88,7 @@ impl Work {
             }
             hashes.push(sha256);
         }
-        if self.document.counts == JobCounts::default() {
+        if parts::counts(self.parts.iter()) == JobCounts::default() {
             let reason = nothing.pop();
             let reason = reason.unwrap_or_else(|| "there is no record in it".to_owned());
             return Err(Halt::Over(JobState::JobComplete, reason));
@@ -116,14 +123,20 @@ impl Work {
         };
         let conversion = Conversion {
             plan: plan.clone(),
-            bulk: self.bulk(),
+            bulk: self.rules(),
             clock: self.shared.clock.clone(),
             workers: self.shared.workers,
             part_bytes: share,
         };
-        let converting = self.convert(place, before, conversion, dropped, sender);
+        let judged = Arc::new(Mutex::new(JobCounts::default()));
+        let converting = self.convert(place, before, judged.clone(), conversion, dropped, sender);
         let mut pieces = Pieces::default();
-        let staged = self.stage_all(plan, place, &mut cuts, &mut pieces).await;
+        let shown = Shown {
+            place,
+            before,
+            judged,
+        };
+        let staged = self.stage_all(plan, &shown, &mut cuts, &mut pieces).await;
         // Nobody takes what comes now, so that the conversion ends.
         drop(cuts);
         let converted = converting.await;
@@ -134,7 +147,7 @@ impl Work {
             Ok(outcome) => outcome,
             Err(error) => return Err(self.why_not_read(file, error).await),
         };
-        if self.shared.bucket.is_local() {
+        if file.etag.is_none() {
             self.is_unchanged(file).await?;
         }
         if let Ending::Failed(_) = &outcome.ending {
@@ -181,7 +194,7 @@ impl Work {
     }
 
     /// The stream's rules for files, with the manifest's dialect.
-    fn bulk(&self) -> Bulk {
+    pub(super) fn rules(&self) -> Bulk {
         let mut bulk = self.shared.bulk.clone();
         if let Some(dialect) = &self.job.dialect {
             bulk.dialect = dialect.clone();
@@ -194,6 +207,7 @@ impl Work {
         &self,
         place: usize,
         before: Before,
+        judged: Arc<Mutex<JobCounts>>,
         conversion: Conversion,
         dropped: Dropped,
         sender: mpsc::Sender<Cut>,
@@ -210,6 +224,7 @@ impl Work {
                 send(&sender, Cut::Part(Box::new(part)))
             };
             let outcome = convert(&conversion, dropped, &mut rows, emit, |progress| {
+                *judged.lock() = progress.counts;
                 let file = &mut document.files[place];
                 file.counts = sum(before.file, progress.counts);
                 file.records = file.counts.accepted + file.counts.rejected;
@@ -225,7 +240,7 @@ impl Work {
     async fn stage_all(
         &mut self,
         plan: &Arc<StreamPlan>,
-        place: usize,
+        shown: &Shown,
         cuts: &mut mpsc::Receiver<Cut>,
         pieces: &mut Pieces,
     ) -> Step<()> {
@@ -236,17 +251,18 @@ impl Work {
                 Some(Some(Cut::Csv(rows))) => pieces.csv.push(self.piece(rows, "csv").await?),
                 Some(Some(Cut::Text(rows))) => pieces.text.push(self.piece(rows, "txt").await?),
                 Some(Some(Cut::Part(part))) => {
-                    self.stage(plan, place, *part, std::mem::take(pieces))
+                    self.stage(plan, shown.place, *part, std::mem::take(pieces))
                         .await?;
                 }
                 Some(None) => return Ok(()),
                 None => {}
             }
             if self.shared.clock.tick().since(self.told) >= TELL {
-                if let Some(document) = self.shared.board.get(self.job.id.as_str()) {
-                    self.document = document;
-                }
+                // What is told runs ahead of what is staged.
+                let judged = *shown.judged.lock();
+                self.add(shown.place, shown.before, judged);
                 self.tell().await;
+                self.count();
             }
         }
     }
@@ -266,7 +282,9 @@ impl Work {
         part: Part,
         pieces: Pieces,
     ) -> Step<()> {
-        let mut staged = StagedPart::new(&self.shared.instance, place, part.head, part.to);
+        let before = self.parts.iter().rfind(|part| part.file == place);
+        let from = before.map_or_else(Default::default, |before| before.to);
+        let mut staged = StagedPart::new(&self.shared.instance, place, part.head, from, part.to);
         staged.hash = part.hash;
         staged.counts = part.counts;
         let codes = part.codes.iter();
@@ -306,7 +324,13 @@ impl Work {
         let Some(last) = last else {
             return Ok(());
         };
-        let mut end = StagedPart::new(&self.shared.instance, place, last.head.clone(), last.to);
+        let mut end = StagedPart::new(
+            &self.shared.instance,
+            place,
+            last.head.clone(),
+            last.to,
+            last.to,
+        );
         end.sha256 = Some(sha256.to_owned());
         self.put(end).await
     }
@@ -315,7 +339,7 @@ impl Work {
     fn keep_unstaged(&mut self, place: usize, pieces: Pieces) {
         let last = self.parts.last();
         let (head, to) = last.map_or_else(Default::default, |l| (l.head.clone(), l.to));
-        let mut part = StagedPart::new(&self.shared.instance, place, head, to);
+        let mut part = StagedPart::new(&self.shared.instance, place, head, to, to);
         (part.csv, part.text) = (pieces.csv, pieces.text);
         self.parts.push(part);
     }

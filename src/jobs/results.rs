@@ -50,7 +50,7 @@ impl Results {
 
     /// Puts the rejected rows that `parts` name together; returns the key of the first `failed.csv`.
     /// Each file of a job has its own, since their columns may differ: `failed.csv` and `failed.txt`
-    /// of the first, `failed-1.csv` of the second.
+    /// of the first, `failed-1.csv` of the second. `is_again`: an earlier run may have left some.
     ///
     /// # Errors
     /// A piece cannot be read, or the bucket does not take them.
@@ -58,7 +58,16 @@ impl Results {
         &self,
         progress: &JobProgress,
         parts: &[StagedPart],
+        is_again: bool,
     ) -> Result<Option<String>> {
+        if is_again {
+            // What an earlier run gave back is not to be dropped again.
+            for name in ["failed.csv", "failed.txt"] {
+                self.bucket
+                    .delete(&format!("{}{name}", self.folder))
+                    .await?;
+            }
+        }
         let mut first = None;
         for parts in parts.chunk_by(|a, b| a.file == b.file) {
             let number = match parts.first().map(|part| part.file) {

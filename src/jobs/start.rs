@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::bucket::Object;
 use crate::clock::Tick;
 use crate::error::{Error, Result};
-use crate::jobs::lease::BEAT;
+use crate::jobs::lease::{BEAT, LEASE};
 use crate::jobs::queue::Waiting;
 use crate::jobs::results::Results;
 use crate::jobs::watch::{Active, Watch};
@@ -44,25 +45,26 @@ enum Claimed {
 impl Watch {
     /// True if a job could be begun, as far as is known.
     pub(super) fn has_startable(&mut self) -> bool {
-        !self.startable(1, |_| true).is_empty()
+        !self.startable(false, 1).is_empty() || !self.startable(true, 1).is_empty()
     }
 
-    /// At most `most` jobs that nobody works on and that `is_wanted`, the oldest drop first.
-    fn startable(&mut self, most: usize, is_wanted: impl Fn(&Waiting) -> bool) -> Vec<JobId> {
+    /// At most `most` jobs that nobody works on, the oldest drop first: those whose `job.json` was
+    /// looked at, or the others.
+    fn startable(&mut self, is_checked: bool, most: usize) -> Vec<JobId> {
         let now = self.shared.clock.tick();
         let (live, leases) = (&self.live, &mut self.leases);
-        let free = self.waiting.in_order().filter(|(job, waiting)| {
+        let free = self.waiting.in_order(is_checked).filter(|(job, waiting)| {
             let claim = live.get(job.as_str()).and_then(|live| live.claim.as_ref());
             let is_free = claim.is_none_or(|claim| leases.is_dead(job.as_str(), claim, now));
-            is_free && waiting.after <= now && is_wanted(waiting)
+            is_free && waiting.after <= now
         });
         free.take(most).map(|(id, _)| id.clone()).collect()
     }
 
     /// Begins the next job that can be begun, in the place `slot`.
     pub(super) async fn start(&mut self, slot: Slot) -> Result<()> {
-        self.forget_ended().await?;
-        for id in self.startable(TRIES, |waiting| waiting.is_checked) {
+        self.forget_ended().await;
+        for id in self.startable(true, TRIES) {
             let Some(waiting) = self.waiting.remove(&id) else {
                 continue;
             };
@@ -80,9 +82,9 @@ impl Watch {
     }
 
     /// Takes out the next jobs of which `job.json` says that they ended.
-    async fn forget_ended(&mut self) -> Result<()> {
-        let unchecked = self.startable(CHECKS, |waiting| !waiting.is_checked);
-        let unchecked = unchecked.into_iter().filter_map(|id| {
+    async fn forget_ended(&mut self) {
+        let unchecked = self.startable(false, CHECKS).into_iter();
+        let unchecked = unchecked.filter_map(|id| {
             let key = &self.waiting.get(&id)?.job.key;
             let results = Results::of(&self.shared.bucket, key, &id);
             Some((id, results))
@@ -92,25 +94,35 @@ impl Watch {
             .map(|(id, results)| async move { (id, results.read().await) })
             .buffer_unordered(READ_AHEAD);
         while let Some((id, document)) = read.next().await {
-            let ended = document?.filter(|d| d.id == id && d.state.is_final());
-            let is_asked = self.retried.contains(&id) || self.live.contains_key(id.as_str());
-            match ended {
-                Some(document) if !is_asked => {
-                    self.waiting.remove(&id);
-                    self.shared.board.set(&document);
-                    self.settled.insert(id);
+            let Some(mut waiting) = self.waiting.remove(&id) else {
+                continue;
+            };
+            let document = match document {
+                Ok(document) => document.filter(|d| d.id == id && d.state.is_final()),
+                Err(error) => {
+                    // It holds up no other.
+                    tracing::debug!(job = %id, %error, "job.json could not be read");
+                    waiting.after = Tick(self.shared.clock.tick().0 + BEAT);
+                    self.waiting.insert(waiting);
+                    continue;
                 }
-                _ => {
-                    if let Some(waiting) = self.waiting.get_mut(&id) {
-                        waiting.is_checked = true;
-                    }
-                    if let Some(waiting) = self.waiting.get(&id) {
-                        self.tell(waiting, None);
-                    }
+            };
+            let live = self.live.get(id.as_str());
+            match document {
+                Some(document) if live.is_none() && !is_older(&document, &waiting) => {
+                    self.shared.board.set(&document);
+                    self.settled.insert(id, waiting.job.modified_ns);
+                }
+                document => {
+                    let is_asked = live.is_some_and(|live| live.retries);
+                    let is_older = document.is_some_and(|d| is_older(&d, &waiting));
+                    waiting.is_again = is_asked || is_older;
+                    waiting.is_checked = true;
+                    self.tell(&waiting, None);
+                    self.waiting.insert(waiting);
                 }
             }
         }
-        Ok(())
     }
 
     /// Claims a job, if that can be.
@@ -127,23 +139,22 @@ impl Watch {
                 return Ok(Claimed::Gone);
             }
         }
-        let is_aborted = self.live.get(id.as_str()).is_some_and(|live| live.aborts);
-        let is_whole = match waiting.gathering.is_some() && !is_aborted {
-            true => waiting.job.fault.is_some() || self.gather(&mut waiting).await?,
-            false => true,
-        };
-        if !is_whole {
-            return Ok(Claimed::Waits(Box::new(waiting)));
-        }
-        let before = self
-            .live
-            .get(id.as_str())
-            .and_then(|live| live.claim.as_ref());
-        let epoch = before.map_or(0, |claim| claim.epoch) + 1;
-        // One that was begun is brought to its end, which says what became of the drop.
-        if epoch == 1 && waiting.gathering.is_none() && !self.is_as_it_was(&waiting).await? {
+        let live = self.live.get(id.as_str()).cloned().unwrap_or_default();
+        if waiting.job.is_reload && shared.claims.retry(&id).await?.is_none() {
+            // Somebody saw to it.
             shared.board.forget(&id);
             return Ok(Claimed::Gone);
+        }
+        let epoch = live.claim.as_ref().map_or(0, |claim| claim.epoch) + 1;
+        // One that was begun is brought to its end, which says what became of the drop.
+        if epoch == 1 && !live.aborts && !self.is_as_it_was(&waiting).await? {
+            self.call_off(&waiting).await?;
+            return Ok(Claimed::Gone);
+        }
+        let is_whole =
+            waiting.job.fault.is_some() || live.aborts || self.gather(&mut waiting).await?;
+        if !is_whole {
+            return Ok(Claimed::Waits(Box::new(waiting)));
         }
         let holder = Holder {
             instance: shared.instance.clone(),
@@ -156,22 +167,32 @@ impl Watch {
             waiting.is_checked = false;
             return Ok(Claimed::Waits(Box::new(waiting)));
         }
-        if self.is_asked(&id) && !waiting.job.is_reload {
-            shared.claims.forget_retry(&id).await?;
-        }
         Ok(Claimed::Ours(Box::new(waiting), epoch))
-    }
-
-    /// True if an operator wants it again, whatever its result says.
-    fn is_asked(&self, id: &JobId) -> bool {
-        let live = self.live.get(id.as_str());
-        self.retried.contains(id) || live.is_some_and(|live| live.retries)
     }
 
     /// False if the drop is gone, or is another one now.
     async fn is_as_it_was(&self, waiting: &Waiting) -> Result<bool> {
         let now = self.shared.bucket.look(&waiting.job.key).await?;
-        Ok(now.is_some_and(|now| now.identity() == waiting.job.identity))
+        Ok(now.is_some_and(|now| now.drop_identity() == waiting.job.identity))
+    }
+
+    /// Ends a job of which only `job.json` was begun, since its drop is gone or another one.
+    async fn call_off(&self, waiting: &Waiting) -> Result<()> {
+        let job = &waiting.job;
+        self.shared.board.forget(&job.id);
+        let results = Results::of(&self.shared.bucket, &job.key, &job.id);
+        let document = results.read().await?;
+        if let Some(mut document) = document.filter(|d| d.id == job.id && !d.state.is_final()) {
+            document.state = JobState::Failed;
+            document.reason = Some(format!(
+                "{} was deleted or changed before it was read",
+                job.key
+            ));
+            document.finished_at = Some(self.shared.now());
+            results.write(&document).await?;
+            self.shared.board.set(&document);
+        }
+        Ok(())
     }
 
     /// Finds the files of a manifest; false while one is missing or does not hold still.
@@ -183,16 +204,24 @@ impl Watch {
         let mut files: Vec<Object> = Vec::with_capacity(gathering.manifest.files.len());
         let mut missing = None;
         for key in &gathering.manifest.files {
-            let object = self.shared.bucket.look(key).await?;
-            let still = object.filter(|object| {
+            let Some(object) = self.shared.bucket.look(key).await? else {
+                // The others are asked for once this one is there.
+                missing = Some(key.clone());
+                break;
+            };
+            // One that was begun by itself is brought to its end first.
+            let own = JobId::of(self.shared.stream(), key, &object.identity(), 0);
+            let live = self.live.get(own.as_str());
+            let is_begun = live.is_some_and(|live| live.claim.is_some());
+            let still = Some(object).filter(|object| {
                 let is_still = gathering.still.get(key) == Some(&object.identity())
                     || gathering
                         .settling
                         .holds_still(object, false, now, self.sweep);
-                if is_still {
+                if is_still && !is_begun {
                     gathering.still.insert(key.clone(), object.identity());
                 }
-                is_still
+                is_still && !is_begun
             });
             match still {
                 Some(object) => files.push(object),
@@ -243,7 +272,8 @@ impl Watch {
             false => Wanted::Work,
         });
         let shared = self.shared.clone();
-        let is_asked = self.is_asked(&id);
+        let wants = self.live.get(id.as_str()).is_some_and(|live| live.retries);
+        let is_asked = waiting.is_again || waiting.job.is_reload || wants;
         let job = Arc::new(waiting.job.clone());
         tracing::info!(
             stream = shared.stream(), job = %id, key = &*job.key, epoch,
@@ -260,8 +290,12 @@ impl Watch {
         );
         self.works.spawn(async move {
             let _slot = slot;
-            let beats = tokio::spawn(beat(shared.clone(), id.clone(), epoch));
-            let beats = Beats(beats.abort_handle());
+            let last = Arc::new(Mutex::new(shared.clock.tick()));
+            let beats = tokio::spawn(beat(shared.clone(), id.clone(), epoch, last.clone()));
+            let beats = Beats {
+                last,
+                task: beats.abort_handle(),
+            };
             let done = tokio::spawn(work(shared, job, receiver, is_asked, beats)).await;
             let end = done.unwrap_or_else(|e| {
                 End::Later(Error::internal("the work on a job died").because(e))
@@ -271,24 +305,49 @@ impl Watch {
     }
 }
 
-/// Shows that a job is worked on, until it is called off.
-async fn beat(shared: Arc<StreamJobs>, job: JobId, epoch: u32) {
+/// Shows that a job is worked on, until it is called off or the lease has run out.
+async fn beat(shared: Arc<StreamJobs>, job: JobId, epoch: u32, last: Arc<Mutex<Tick>>) {
     let mut count = 0;
     loop {
         shared.clock.sleep(BEAT).await;
         count += 1;
-        if let Err(error) = shared.claims.beat(&job, epoch, count).await {
-            tracing::debug!(%job, %error, "a heartbeat could not be written");
+        let now = shared.clock.tick();
+        if now.since(*last.lock()) >= LEASE {
+            // Slept through: others may have it, and a late heartbeat wins nothing back.
+            return;
+        }
+        match shared.claims.beat(&job, epoch, count).await {
+            Ok(()) => *last.lock() = now,
+            Err(error) => tracing::debug!(%job, %error, "a heartbeat could not be written"),
         }
     }
 }
 
 /// The heartbeats of a job, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Beats(AbortHandle);
+pub(super) struct Beats {
+    /// Before the last one that was written, or behind the claim.
+    last: Arc<Mutex<Tick>>,
+    task: AbortHandle,
+}
+
+impl Beats {
+    /// True while nobody can have taken the claim for dead.
+    pub(super) fn holds(&self, now: Tick) -> bool {
+        now.since(*self.last.lock()) < LEASE
+    }
+}
 
 impl Drop for Beats {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
+}
+
+/// True if the drop came again after the job had ended without landing: it is tried anew.
+fn is_older(document: &JobDocument, waiting: &Waiting) -> bool {
+    let ended = document.finished_at.as_ref();
+    let ended = ended.and_then(|at| at.parse::<jiff::Timestamp>().ok());
+    document.state != JobState::JobComplete
+        && ended.is_some_and(|at| at.as_nanosecond() < waiting.job.modified_ns)
 }

@@ -51,10 +51,12 @@ pub(super) struct Watch {
     pub(super) sweep: u64,
     /// What was read of each manifest, by its key.
     pub(super) manifests: HashMap<Arc<str>, (Identity, Arc<Manifest>)>,
-    /// Jobs that ended without landing.
-    pub(super) settled: HashSet<JobId>,
-    /// Jobs that an operator wants again.
-    pub(super) retried: HashSet<JobId>,
+    /// Jobs that ended, and when their drops were last changed.
+    pub(super) settled: HashMap<JobId, i128>,
+    /// Jobs under way whose drops the sweep has seen.
+    pub(super) there: HashSet<JobId>,
+    /// Manifests that the sweep has seen.
+    pub(super) seen_manifests: HashSet<Arc<str>>,
     pub(super) waiting: Queue,
     pub(super) active: HashMap<JobId, Active>,
     pub(super) works: JoinSet<(JobId, End)>,
@@ -79,8 +81,9 @@ impl Watch {
             cursor: None,
             sweep: 0,
             manifests: HashMap::new(),
-            settled: HashSet::new(),
-            retried: HashSet::new(),
+            settled: HashMap::new(),
+            there: HashSet::new(),
+            seen_manifests: HashSet::new(),
             waiting: Queue::default(),
             active: HashMap::new(),
             works: JoinSet::new(),
@@ -237,13 +240,13 @@ impl Watch {
         match end {
             End::Ended(_) => {
                 self.live.remove(job.as_str());
-                self.retried.remove(&job);
-                self.settled.insert(job);
+                self.settled.insert(job, waiting.job.modified_ns);
                 return;
             }
             End::Left => waiting.after = Tick(now.0 + AGAIN.0),
             End::Later(error) => {
                 waiting.failures += 1;
+                waiting.is_checked = false;
                 let wait = AGAIN.0 * 2u32.saturating_pow(waiting.failures.min(16) - 1);
                 waiting.after = Tick(now.0 + wait.min(AGAIN.1));
                 tracing::warn!(
@@ -274,6 +277,7 @@ impl Watch {
             Some(error) => tracing::warn!(stream, error, "drops cannot be looked for; tried again"),
             None => tracing::info!(stream, "drops can be looked for again"),
         }
+        self.shared.board.set_trouble(stream, told.clone());
         self.trouble = told;
     }
 }

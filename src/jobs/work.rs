@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::clock::Tick;
@@ -18,9 +19,10 @@ use crate::jobs::drops::JobDrop;
 use crate::jobs::parts::{self, StagedPart};
 use crate::jobs::results::Results;
 use crate::jobs::start::Beats;
-use crate::lake::jobs;
+use crate::lake::jobs::{LandedJob, files_of};
 use crate::lake::progress::JobProgress;
-use crate::model::job::{JobCounts, JobDocument, JobFile, JobState};
+use crate::model::job::{JobCounts, JobDocument, JobFile, JobState, hex};
+use crate::pipeline::plan::StreamPlan;
 
 /// What is wanted of whoever works on a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,9 @@ const AGAIN: u32 = 5;
 /// First and longest wait before a store is asked again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
+/// Failures in a row after which a job gives its place to others for a while.
+const FAILURES: u32 = 12;
+
 /// How often `job.json` is replaced at most.
 pub(super) const TELL: Duration = Duration::from_secs(2);
 
@@ -100,7 +105,7 @@ pub(super) async fn work(
     beats: Beats,
 ) -> End {
     let results = Results::of(&shared.bucket, &job.key, &job.id);
-    let progress = shared.progress(&job.id, shared.flow.plan().version());
+    let progress = JobProgress::of(&shared.store, shared.stream(), &job.id, "");
     let mut work = Work {
         document: shared.new_document(&job),
         results,
@@ -115,7 +120,12 @@ pub(super) async fn work(
     };
     match work.run_through().await {
         Ok(state) => End::Ended(state),
-        Err(Halt::Failed(error)) => End::Later(error),
+        Err(Halt::Failed(error)) => {
+            work.document.state = JobState::UploadComplete;
+            work.document.reason = Some(error.to_string());
+            work.tell().await;
+            End::Later(error)
+        }
         Err(_) => End::Left,
     }
 }
@@ -171,17 +181,25 @@ impl Work {
 
     /// Brings the job into the table; the reason that a complete job may have.
     async fn read_and_land(&mut self) -> Step<Option<String>> {
+        self.halted()?;
+        let landed = {
+            let mut landed = self.shared.landed.lock().await;
+            landed
+                .look(&self.shared.store, self.shared.stream())
+                .await?;
+            landed.by_id(self.job.id.as_str()).cloned()
+        };
+        if let Some(landed) = landed {
+            return self.find_what_landed(&landed).await;
+        }
         if let Some(fault) = &self.job.fault {
             return Err(Halt::Over(JobState::Failed, fault.clone()));
         }
-        if self.has_landed().await? {
-            return self.find_what_landed().await;
-        }
-        self.halted()?;
         let plan = self.shared.flow.plan();
-        self.progress = self.shared.progress(&self.job.id, plan.version());
+        self.progress = self.progress_by(&plan);
         self.parts = self.staged().await?;
         self.count();
+        self.shared.board.set(&self.document);
         if let Some(last) = self.parts.last() {
             tracing::info!(
                 stream = self.shared.stream(), job = %self.job.id, key = &*self.job.key,
@@ -196,49 +214,61 @@ impl Work {
         Ok(reason)
     }
 
-    async fn has_landed(&self) -> Result<bool> {
-        let mut landed = self.shared.landed.lock().await;
-        landed
-            .look(&self.shared.store, self.shared.stream())
-            .await?;
-        Ok(landed.by_id(self.job.id.as_str()).is_some())
+    /// The progress by a plan and by all settings that a verdict depends on.
+    fn progress_by(&self, plan: &StreamPlan) -> JobProgress {
+        let stream = &plan.stream;
+        let rules = format!(
+            "{:?} {:?} {:?} {:?}",
+            self.rules().dialect,
+            stream.names,
+            stream.unknown_fields,
+            stream.partition_by
+        );
+        let name = format!("{}-{}", plan.version(), hex(&Sha256::digest(rules)[..4]));
+        JobProgress::of(
+            &self.shared.store,
+            self.shared.stream(),
+            &self.job.id,
+            &name,
+        )
     }
 
-    /// The parts by which the job landed: those of the schema version that reaches farthest.
-    async fn find_what_landed(&mut self) -> Step<Option<String>> {
-        for schema in (1..=self.shared.flow.plan().version()).rev() {
-            self.progress = self.shared.progress(&self.job.id, schema);
-            self.parts = self.staged().await?;
-            if !self.parts.is_empty() {
-                self.count();
-                return Ok(None);
-            }
-        }
-        // The ledger says what landed; the rows that did not are in the rejects table.
-        self.count_by_ledger().await?;
-        Ok(Some(
-            "it landed, and what was staged of its result is lost".to_owned(),
-        ))
-    }
-
-    /// Puts what the ledger says of the job into the document.
-    async fn count_by_ledger(&mut self) -> Result<()> {
+    /// Tells what landed as the ledger does, whoever landed it; and finds the parts by which it did,
+    /// which name the rejected rows.
+    pub(super) async fn find_what_landed(&mut self, landed: &LandedJob) -> Step<Option<String>> {
         let shared = self.shared.clone();
-        let landed = shared.landed.lock().await;
-        let landed: Vec<_> = landed.by_id(self.job.id.as_str()).into_iter().collect();
-        let files = jobs::files_of(&shared.store, shared.stream(), &landed).await?;
+        if landed.id() != self.job.id.as_str() {
+            let reason = format!(
+                "it landed as a file of {} (job {})",
+                landed.key,
+                landed.id()
+            );
+            return Err(Halt::Over(JobState::JobComplete, reason));
+        }
+        let files = files_of(&shared.store, shared.stream(), &[landed]).await?;
         for (told, landed) in self.document.files.iter_mut().zip(files.values().flatten()) {
             (told.records, told.counts) = (landed.records, landed.counts);
         }
-        self.document.counts = self.document.files.iter().map(|file| file.counts).sum();
-        Ok(())
+        self.document.counts = files.values().flatten().map(|file| file.counts).sum();
+        for progress in JobProgress::all(&shared.store, shared.stream(), &self.job.id).await? {
+            self.progress = progress;
+            self.parts = self.staged().await?;
+            if parts::counts(self.parts.iter()) == self.document.counts {
+                return Ok(None);
+            }
+        }
+        self.parts.clear();
+        let lost = "what was staged of the rejected rows is lost; they are in the rejects table";
+        Ok((self.document.counts.rejected > 0).then(|| lost.to_owned()))
     }
 
     /// What was staged; nothing where it cannot be read.
     async fn staged(&self) -> Result<Vec<StagedPart>> {
         let texts = self.progress.parts().await?;
         let parts: Option<Vec<_>> = texts.iter().map(|text| StagedPart::read(text)).collect();
+        let parts = parts.filter(|parts| parts::is_one_reading(parts));
         if parts.is_none() {
+            tracing::warn!(job = %self.job.id, "what was staged is of several readings; the job begins again");
             self.progress.clear().await?;
         }
         Ok(parts.unwrap_or_default())
@@ -262,8 +292,9 @@ impl Work {
         if !is_empty {
             let (results, progress) = (self.results.clone(), self.progress.clone());
             let parts = std::mem::take(&mut self.parts);
+            let is_asked = self.is_asked;
             let rows = self
-                .patiently(|| results.give_back(&progress, &parts))
+                .patiently(|| results.give_back(&progress, &parts, is_asked))
                 .await?;
             self.document.failed_rows = rows;
         }
@@ -307,9 +338,18 @@ impl Work {
                 tracing::warn!(key = &*file.key, %error, "a file whose job is complete could not be deleted");
             }
         }
-        if !self.job.files.iter().any(|file| file.key == self.job.key)
-            && let Err(error) = bucket.delete(&self.job.key).await
-        {
+        if !self.job.is_manifest() {
+            return;
+        }
+        let deleted = async {
+            match bucket.look(&self.job.key).await? {
+                Some(now) if now.drop_identity() == self.job.identity => {
+                    bucket.delete(&self.job.key).await
+                }
+                _ => Ok(()),
+            }
+        };
+        if let Err(error) = deleted.await {
             tracing::warn!(key = &*self.job.key, %error, "a manifest whose job is complete could not be deleted");
         }
     }
@@ -332,6 +372,9 @@ impl Work {
     /// Replaces `job.json`, if the bucket takes it: a later one says all that this one would.
     pub(super) async fn tell(&mut self) {
         self.told = self.shared.clock.tick();
+        if self.halted_by_others().is_err() {
+            return;
+        }
         self.shared.board.set(&self.document);
         if let Err(error) = self.results.write(&self.document).await {
             tracing::warn!(job = %self.job.id, %error, "job.json could not be written; tried again later");
@@ -340,6 +383,7 @@ impl Work {
 
     /// Why the work has to stop, if it has to.
     pub(super) fn halted(&self) -> Step<()> {
+        self.halted_by_others()?;
         match *self.wanted.borrow() {
             Wanted::Work => Ok(()),
             Wanted::Leave => Err(Halt::Left),
@@ -347,6 +391,16 @@ impl Work {
                 JobState::Aborted,
                 "an operator ended it".to_owned(),
             )),
+        }
+    }
+
+    /// Whoever outslept its lease leaves what it has in hand to the one that took over.
+    fn halted_by_others(&self) -> Step<()> {
+        let now = self.shared.clock.tick();
+        let is_held = self.beats.as_ref().is_none_or(|beats| beats.holds(now));
+        match is_held && *self.wanted.borrow() != Wanted::Leave {
+            true => Ok(()),
+            false => Err(Halt::Left),
         }
     }
 
@@ -359,7 +413,7 @@ impl Work {
         let mut failures: u32 = 0;
         loop {
             match ask().await {
-                Err(error) if error.is_outage() => {
+                Err(error) if error.is_outage() && failures < FAILURES => {
                     failures += 1;
                     if failures.is_power_of_two() {
                         tracing::warn!(job = %self.job.id, failures, %error, "the job waits for a store");
@@ -367,9 +421,7 @@ impl Work {
                 }
                 answer => return answer.map_err(Halt::Failed),
             }
-            if *self.wanted.borrow() == Wanted::Leave {
-                return Err(Halt::Left);
-            }
+            self.halted_by_others()?;
             self.shared.clock.sleep(wait).await;
             wait = (wait * 2).min(RETRY.1);
         }

@@ -189,22 +189,6 @@ impl Claims {
         self.read(job, "retry.json").await
     }
 
-    /// Takes away what was asked for.
-    ///
-    /// # Errors
-    /// The store cannot be reached.
-    pub async fn forget_retry(&self, job: &JobId) -> Result<()> {
-        match self
-            .store
-            .objects()
-            .delete(&self.path(job, "retry.json"))
-            .await
-        {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(e) => Err(store_error("take a request back", e)),
-        }
-    }
-
     /// Takes away all that there is of a job under way, its claims last, so that what breaks off is
     /// still somebody's.
     ///

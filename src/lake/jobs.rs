@@ -57,7 +57,7 @@ pub struct LandedJobs {
 }
 
 impl LandedJobs {
-    /// The job of that id.
+    /// The job of that id, or the one of the manifest that has it as a file.
     pub fn by_id(&self, id: &str) -> Option<&LandedJob> {
         self.at(*self.by_id.get(&compact(id))?)
     }
@@ -207,6 +207,10 @@ impl LandedJobs {
             next: None,
         });
         self.by_id.insert(id, place);
+        // Its files are no jobs of their own any more.
+        for file in &job.files {
+            self.by_id.entry(compact(file)).or_insert(place);
+        }
         let (_, last) = self.by_content.entry(sha256).or_insert((place, place));
         let before = std::mem::replace(last, place);
         if before != place

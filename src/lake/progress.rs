@@ -3,7 +3,7 @@
 //! Owns: the staged parts of a job, created once each and in order, and the pieces of rejected rows
 //! beside them. Does not own: what a part says (`jobs::parts`).
 //!
-//! | object below `_weir/jobs/<job id>/<schema version>/` | is |
+//! | object below `_weir/jobs/<job id>/<rules>/` | is |
 //! | --- | --- |
 //! | `<number>.json` | a part, from 0 |
 //! | `<uuid>.csv`, `<uuid>.txt` | rejected rows that a part names |
@@ -22,7 +22,8 @@ use crate::store::{Store, store_error};
 /// Parts that are read side by side.
 const READ_AHEAD: usize = 16;
 
-/// The progress of one job by one schema version.
+/// The progress of one job by one schema version and one set of settings: what was judged by others is
+/// not gone on with.
 #[derive(Debug, Clone)]
 pub struct JobProgress {
     store: Store,
@@ -30,13 +31,35 @@ pub struct JobProgress {
 }
 
 impl JobProgress {
-    /// Of `job` of `stream`, by `schema`.
-    pub fn of(store: &Store, stream: &str, job: &JobId, schema: u32) -> Self {
+    /// Of `job` of `stream`, by the rules that `rules` names.
+    pub fn of(store: &Store, stream: &str, job: &JobId, rules: &str) -> Self {
         let (table, folder) = (layout::data_table(stream), layout::job_folder(job.as_str()));
         Self {
             store: store.clone(),
-            folder: format!("{table}/{folder}/{schema}"),
+            folder: format!("{table}/{folder}/{rules}"),
         }
+    }
+
+    /// Every progress that there is of a job.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn all(store: &Store, stream: &str, job: &JobId) -> Result<Vec<Self>> {
+        let table = layout::data_table(stream);
+        let root = format!("{table}/{}", layout::job_folder(job.as_str()));
+        let listed = store.objects();
+        let folders = listed
+            .list_with_delimiter(Some(&Path::from(root.as_str())))
+            .await;
+        let folders = folders.map_err(|e| store_error("read a job's progress", e))?;
+        let folders = folders.common_prefixes.into_iter();
+        let folders = folders.filter(|folder| folder.filename() != Some("claims"));
+        Ok(folders
+            .map(|folder| Self {
+                store: store.clone(),
+                folder: folder.to_string(),
+            })
+            .collect())
     }
 
     /// The parts from the first on, without a gap.

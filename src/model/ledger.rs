@@ -209,6 +209,9 @@ pub struct JobRecord {
     pub identity: String,
     /// Content hash, hexadecimal.
     pub sha256: String,
+    /// Of a manifest, the ids that its files would have as jobs of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// The object under `weir` in a commit's `commitInfo`.

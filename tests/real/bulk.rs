@@ -10,5 +10,7 @@ mod flights;
 mod large;
 #[path = "bulk/many.rs"]
 mod many;
+#[path = "bulk/steps.rs"]
+mod steps;
 #[path = "bulk/yard.rs"]
 mod yard;

@@ -123,7 +123,7 @@ async fn drop_of(meant: &Meant, known: &KnownJob) -> Result<(String, Identity)> 
     let key = known.key.clone().unwrap_or_default();
     let object = meant.jobs.drop_at(&key).await?;
     let object = object.ok_or_else(|| gone(&key))?;
-    Ok((key, object.identity()))
+    Ok((key, object.drop_identity()))
 }
 
 /// Shows what was asked for.

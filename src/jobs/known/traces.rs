@@ -122,7 +122,7 @@ impl KnownJobs {
         let Some(object) = self.drop_at(key).await? else {
             return Ok(());
         };
-        let id = JobId::of(&self.streams[of].name, key, &object.identity(), 0);
+        let id = JobId::of(&self.streams[of].name, key, &object.drop_identity(), 0);
         if let Some(trace) = traces.iter_mut().find(|trace| trace.id == id) {
             trace.key = Some(key.to_owned());
             return Ok(());

@@ -27,6 +27,8 @@ pub struct ReadJob<'a> {
     pub sha256: String,
     /// Its files, in order.
     pub files: Vec<ReadFile<'a>>,
+    /// Of a manifest, the ids that they would have as jobs of their own.
+    pub own_ids: Vec<String>,
 }
 
 /// A file of it.
@@ -116,6 +118,7 @@ pub fn batch(
             key: read.key.to_owned(),
             identity: read.identity.as_str().to_owned(),
             sha256: read.sha256.clone(),
+            files: read.own_ids.clone(),
         }),
         reason: None,
     };

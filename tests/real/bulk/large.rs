@@ -27,6 +27,14 @@ fn write(yard: &Yard, seed: u64) -> Value {
         .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
+/// The folder of a job's parts, beside its claims.
+fn parts_folder(job: &std::path::Path) -> Option<std::path::PathBuf> {
+    let mut folders = std::fs::read_dir(job)
+        .ok()?
+        .map(|entry| entry.unwrap().path());
+    folders.find(|folder| folder.is_dir() && !folder.ends_with("claims"))
+}
+
 /// Parts that are staged of the job under way.
 fn staged(yard: &Yard) -> usize {
     let jobs = yard.lake().join(format!("{STREAM}__dll/_weir/jobs"));
@@ -36,7 +44,8 @@ fn staged(yard: &Yard) -> usize {
     else {
         return 0;
     };
-    let parts = std::fs::read_dir(job.unwrap().path().join("1"));
+    let parts = parts_folder(&job.unwrap().path()).map(std::fs::read_dir);
+    let parts = parts.and_then(Result::ok);
     let names = parts.into_iter().flatten();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.ends_with(".json")).count()
@@ -129,7 +138,9 @@ fn staged_records(yard: &Yard) -> u64 {
     let job = std::fs::read_dir(jobs)
         .ok()
         .and_then(|mut jobs| jobs.next());
-    let folder = job.unwrap().unwrap().path().join("1");
+    let Some(folder) = parts_folder(&job.unwrap().unwrap().path()) else {
+        return 0;
+    };
     let parts = staged(yard);
     let Some(last) = parts.checked_sub(1) else {
         return 0;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use object_store::ObjectStoreExt;
 use object_store::path::Path as Key;
-use serde_json::Value;
+use serde_json::{Value, json};
+use weir::model::job::JobId;
 
 use crate::instance::Weir;
 use crate::services::process::Process;
@@ -225,6 +226,57 @@ impl Yard {
         let results = self.bucket().join("_results");
         collect(&results, &results, &mut found);
         found
+    }
+
+    /// Writes for each object that is there the result of a job that failed.
+    pub fn fail_all(&self) {
+        let (url, options) = match &self.server {
+            None => (
+                format!("file://{}", self.bucket().display()),
+                BTreeMap::new(),
+            ),
+            Some(_) => (format!("s3://{BUCKET}/drop"), self.options()),
+        };
+        let options = options.into_iter();
+        let bucket = weir::bucket::Bucket::open(
+            &weir::config::Bucket {
+                url: url::Url::parse(&url).unwrap(),
+                options: options
+                    .map(|(name, value)| (name, weir::config::Secret(value)))
+                    .collect(),
+                poll: Duration::from_secs(1),
+                settle: Duration::from_secs(1),
+            },
+            None,
+        )
+        .unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let mut cursor = None;
+            loop {
+                let mut listing = bucket.list(&format!("{STREAM}/"), cursor);
+                while let Some(piece) = listing.next().await.unwrap() {
+                    for object in piece.objects {
+                        let id = JobId::of(STREAM, &object.key, &object.identity(), 0);
+                        let job = json!({
+                            "id": id, "stream": STREAM, "operation": "append", "state": "Failed",
+                            "files": [], "accepted": 0, "rejected": 0, "skipped": 0,
+                            "created_at": "2026-01-01T00:00:00Z", "started_at": null,
+                            "finished_at": "2026-01-01T00:00:00Z", "reason": "long ago",
+                            "failed_rows": null
+                        });
+                        let key = weir::bucket::names::job_document(&object.key, &id);
+                        let path = self.bucket().join(key);
+                        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                        std::fs::write(path, job.to_string()).unwrap();
+                    }
+                }
+                cursor = listing.cursor();
+                if cursor.is_none() {
+                    break;
+                }
+            }
+        });
     }
 
     /// Waits until `done` holds of the `job.json`s.
