@@ -117,7 +117,7 @@ fn delays(large: bool) -> Value {
     let mut weir = world.weir("weir", None);
     weir.wait_ready();
     // As long as the file takes, and at least long enough for a percentile.
-    let seconds = 20 + bulk_bytes() / 12_000_000;
+    let seconds = 20 + bulk_bytes() / 50_000_000;
     let brokers = world.kafka.brokers();
     let arguments = [
         "send",
