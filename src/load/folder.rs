@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::bucket::names::segment;
 use crate::error::{Error, Result};
 use crate::model::job::{JobDocument, JobId};
 use crate::pipeline::bulk::FailedRows;
@@ -99,24 +100,6 @@ fn part(name: &str) -> String {
     format!("{name}.part")
 }
 
-/// A name as one part of a path: percent-encoded where it holds `%`, control characters or a
-/// separator, or is `.` or `..`.
-fn segment(name: &str) -> String {
-    let is_dots = matches!(name, "." | "..");
-    let mut segment = String::with_capacity(name.len());
-    for mark in name.chars() {
-        if mark == '%' || mark == '/' || mark.is_control() || is_dots {
-            let mut bytes = [0; 4];
-            for byte in mark.encode_utf8(&mut bytes).bytes() {
-                segment.push_str(&format!("%{byte:02X}"));
-            }
-        } else {
-            segment.push(mark);
-        }
-    }
-    segment
-}
-
 fn unwritten(path: &Path, error: io::Error) -> Error {
     Error::config(format!("{} cannot be written", path.display())).because(error)
 }
@@ -150,24 +133,5 @@ impl FailedRows for Rows {
     fn text(&mut self, bytes: &[u8]) -> Result<()> {
         let (file, path) = &mut self.text;
         file.write_all(bytes).map_err(|e| unwritten(path, e))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::segment;
-
-    #[test]
-    fn a_name_is_one_part_of_a_path() {
-        for (name, part) in [
-            ("a b.csv", "a b.csv"),
-            ("%2e", "%252e"),
-            ("..", "%2E%2E"),
-            ("a\nb", "a%0Ab"),
-            ("\u{85}", "%C2%85"),
-            ("ü😀", "ü😀"),
-        ] {
-            assert_eq!(segment(name), part);
-        }
     }
 }
