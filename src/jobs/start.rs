@@ -145,6 +145,9 @@ impl Watch {
             shared.board.forget(&id);
             return Ok(Claimed::Gone);
         }
+        if waiting.is_again && !live.retries && self.ended_since(&waiting).await? {
+            return Ok(Claimed::Gone);
+        }
         let epoch = live.claim.as_ref().map_or(0, |claim| claim.epoch) + 1;
         // One that was begun is brought to its end, which says what became of the drop.
         if epoch == 1 && !live.aborts && !self.is_as_it_was(&waiting).await? {
@@ -168,6 +171,20 @@ impl Watch {
             return Ok(Claimed::Waits(Box::new(waiting)));
         }
         Ok(Claimed::Ours(Box::new(waiting), epoch))
+    }
+
+    /// True if another instance brought a job to its end that was to be tried again.
+    async fn ended_since(&mut self, waiting: &Waiting) -> Result<bool> {
+        let job = &waiting.job;
+        let results = Results::of(&self.shared.bucket, &job.key, &job.id);
+        let document = results.read().await?;
+        let ended = document.filter(|d| d.id == job.id && d.state.is_final());
+        let Some(document) = ended.filter(|document| !is_older(document, waiting)) else {
+            return Ok(false);
+        };
+        self.shared.board.set(&document);
+        self.settled.insert(job.id.clone(), job.modified_ns);
+        Ok(true)
     }
 
     /// False if the drop is gone, or is another one now.

@@ -286,6 +286,11 @@ impl Work {
 
     /// Writes the result, and takes away what was staged.
     async fn finish(&mut self, state: JobState, reason: Option<String>) -> Step<()> {
+        self.halted_by_others()?;
+        if state == JobState::Aborted {
+            // What is given back is what was staged.
+            self.count();
+        }
         let is_empty =
             state == JobState::JobComplete && self.document.counts == JobCounts::default();
         self.document.failed_rows = None;
