@@ -1,9 +1,14 @@
 //! When a claim on a job is dead.
 //!
-//! Owns: the judgement, on the observer's own monotonic clock: no two machines' clocks are compared.
+//! Owns: the judgement, of others' claims and of our own, on the observer's own monotonic clock: no two
+//! machines' clocks are compared.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::task::AbortHandle;
 
 use crate::clock::Tick;
 use crate::lake::claims::Standing;
@@ -50,6 +55,32 @@ impl Leases {
     pub(super) fn retain(&mut self, is_live: impl Fn(&str) -> bool) {
         self.seen.retain(|job, _| is_live(job));
         self.left.retain(|job, _| is_live(job));
+    }
+}
+
+/// The heartbeats of a job, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Beats {
+    /// Before the last one that was written, or behind the claim.
+    last: Arc<Mutex<Tick>>,
+    task: AbortHandle,
+}
+
+impl Beats {
+    /// Those of `task`, which keeps `last`.
+    pub(super) fn new(last: Arc<Mutex<Tick>>, task: AbortHandle) -> Self {
+        Self { last, task }
+    }
+
+    /// True while nobody can have taken the claim for dead.
+    pub(super) fn holds(&self, now: Tick) -> bool {
+        now.since(*self.last.lock()) < LEASE
+    }
+}
+
+impl Drop for Beats {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

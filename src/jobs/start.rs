@@ -9,12 +9,11 @@ use std::time::Duration;
 use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
 use crate::bucket::Object;
 use crate::clock::Tick;
 use crate::error::{Error, Result};
-use crate::jobs::lease::{BEAT, LEASE};
+use crate::jobs::lease::{BEAT, Beats, LEASE};
 use crate::jobs::queue::Waiting;
 use crate::jobs::results::Results;
 use crate::jobs::watch::{Active, Watch};
@@ -309,10 +308,7 @@ impl Watch {
             let _slot = slot;
             let last = Arc::new(Mutex::new(shared.clock.tick()));
             let beats = tokio::spawn(beat(shared.clone(), id.clone(), epoch, last.clone()));
-            let beats = Beats {
-                last,
-                task: beats.abort_handle(),
-            };
+            let beats = Beats::new(last, beats.abort_handle());
             let done = tokio::spawn(work(shared, job, receiver, is_asked, beats)).await;
             let end = done.unwrap_or_else(|e| {
                 End::Later(Error::internal("the work on a job died").because(e))
@@ -337,27 +333,6 @@ async fn beat(shared: Arc<StreamJobs>, job: JobId, epoch: u32, last: Arc<Mutex<T
             Ok(()) => *last.lock() = now,
             Err(error) => tracing::debug!(%job, %error, "a heartbeat could not be written"),
         }
-    }
-}
-
-/// The heartbeats of a job, until this is dropped.
-#[derive(Debug)]
-pub(super) struct Beats {
-    /// Before the last one that was written, or behind the claim.
-    last: Arc<Mutex<Tick>>,
-    task: AbortHandle,
-}
-
-impl Beats {
-    /// True while nobody can have taken the claim for dead.
-    pub(super) fn holds(&self, now: Tick) -> bool {
-        now.since(*self.last.lock()) < LEASE
-    }
-}
-
-impl Drop for Beats {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
