@@ -24,22 +24,28 @@ pub enum Kind {
 /// What the name says. Names that begin with a dot, in any part of the key, and those that end in
 /// `.tmp` or `.part` are never taken.
 pub fn kind(key: &str) -> Kind {
-    let lower = key.to_ascii_lowercase();
     let is_passed = key.starts_with(RESULTS)
-        || key.split('/').any(|part| part.starts_with('.'))
-        || lower.ends_with(".tmp")
-        || lower.ends_with(".part");
+        || key.starts_with('.')
+        || key.contains("/.")
+        || ends(key, ".tmp")
+        || ends(key, ".part");
     if is_passed {
         return Kind::Other;
     }
-    if lower.ends_with(".job.json") {
+    if ends(key, ".job.json") {
         return Kind::Manifest;
     }
-    let is_csv = [".csv", ".csv.gz", ".csv.zst"];
-    match is_csv.iter().any(|end| lower.ends_with(end)) {
+    match ends(key, ".csv") || ends(key, ".csv.gz") || ends(key, ".csv.zst") {
         true => Kind::File,
         false => Kind::Other,
     }
+}
+
+/// True if the key ends so, in whatever case. It is asked for each object of each listing.
+fn ends(key: &str, end: &str) -> bool {
+    let from = key.len().checked_sub(end.len());
+    let tail = from.and_then(|from| key.as_bytes().get(from..));
+    tail.is_some_and(|tail| tail.eq_ignore_ascii_case(end.as_bytes()))
 }
 
 /// The folder of a job's result, with a slash behind it.

@@ -99,7 +99,11 @@ impl Watch {
             if kind == Kind::Other {
                 continue;
             }
-            let job = JobId::of(shared.stream(), &object.key, &object.drop_identity(), 0);
+            let identity = match kind {
+                Kind::Manifest => object.identity_as_manifest(),
+                _ => object.identity(),
+            };
+            let job = JobId::of(shared.stream(), &object.key, &identity, 0);
             let is_live = self.live.contains_key(job.as_str());
             // One that landed and is under way has its result to be written yet.
             let has_landed = landed.by_id(job.as_str()).is_some() && !is_live;

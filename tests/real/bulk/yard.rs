@@ -262,7 +262,7 @@ impl Yard {
                             "id": id, "stream": STREAM, "operation": "append", "state": "Failed",
                             "files": [], "accepted": 0, "rejected": 0, "skipped": 0,
                             "created_at": "2026-01-01T00:00:00Z", "started_at": null,
-                            "finished_at": "2026-01-01T00:00:00Z", "reason": "long ago",
+                            "finished_at": "2100-01-01T00:00:00Z", "reason": "long ago",
                             "failed_rows": null
                         });
                         let key = weir::bucket::names::job_document(&object.key, &id);
