@@ -32,7 +32,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use crate::bucket::Bucket;
-use crate::clock::{Clock, Micros};
+use crate::clock::Clock;
 use crate::config::Bulk;
 use crate::jobs::board::JobBoard;
 use crate::lake::LakeTable;
@@ -99,8 +99,7 @@ impl StreamJobs {
 
     /// Now, as RFC 3339 in UTC.
     fn now(&self) -> String {
-        let Micros(now) = self.clock.now();
-        jiff::Timestamp::from_microsecond(now).map_or_else(|_| String::new(), |t| t.to_string())
+        self.clock.now().to_string()
     }
 
     /// Bytes that the open files of a job may hold; as many are on their way.

@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 
 use tokio::sync::mpsc;
 
-use crate::clock::{Clock, Micros};
+use crate::clock::Clock;
 use crate::config::{Bulk, Config, Stream};
 use crate::error::{Error, Result};
 use crate::lake::delta::DeltaTable;
@@ -286,7 +286,7 @@ impl Loader {
     }
 
     fn begun(&self, drop: &LocalFile) -> JobDocument {
-        let now = time(self.clock.now());
+        let now = self.clock.now().to_string();
         JobDocument {
             id: drop.job.clone(),
             stream: self.stream.name.clone(),
@@ -310,15 +310,8 @@ impl Loader {
 
     fn finish(&self, document: &mut JobDocument, state: JobState) {
         document.state = state;
-        document.finished_at = Some(time(self.clock.now()));
+        document.finished_at = Some(self.clock.now().to_string());
     }
-}
-
-/// A point in time as RFC 3339 in UTC.
-fn time(at: Micros) -> String {
-    jiff::Timestamp::from_microsecond(at.0)
-        .map(|t| t.to_string())
-        .unwrap_or_default()
 }
 
 /// A file that is to be loaded.

@@ -80,9 +80,7 @@ impl JobBoard {
 
     /// A job by its id.
     pub fn get(&self, id: &str) -> Option<JobDocument> {
-        let board = self.0.lock();
-        let found = board.jobs.iter().find(|(job, _)| job.as_str() == id);
-        found.map(|(_, document)| document.clone())
+        self.0.lock().jobs.get(&JobId::from_text(id)).cloned()
     }
 
     /// All, the newest first.

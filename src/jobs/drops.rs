@@ -70,6 +70,11 @@ impl JobDrop {
         }
     }
 
+    /// True if its files are those that a manifest names.
+    pub fn is_manifest(&self) -> bool {
+        self.files.iter().all(|file| file.key != self.key)
+    }
+
     /// The job of a manifest.
     pub fn of_manifest(stream: &str, object: &Object, manifest: &Manifest, reload: u32) -> Self {
         let identity = object.identity_as_manifest();

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::jobs::drops::JobDrop;
 use crate::jobs::work::{Halt, Step, Work};
 use crate::lake::ReadyBatch;
 use crate::lake::jobs::LandedJobs;
@@ -24,20 +23,21 @@ impl Work {
         sha256: String,
     ) -> Step<Option<String>> {
         self.count();
-        let ready = self.ready(plan, &sha256);
+        let own_ids = self.own_ids();
+        let ready = self.ready(plan, &sha256, &own_ids);
         loop {
             self.halted()?;
             let shared = self.shared.clone();
             let (known, reason) = {
                 let mut landed = shared.landed.lock().await;
-                self.patiently_look(&mut landed).await?;
+                landed.look(&shared.store, shared.stream()).await?;
                 if let Some(landed) = landed.by_id(self.job.id.as_str()).cloned() {
                     return self.find_what_landed(&landed).await;
                 }
-                let reason = self.beside(&landed, &sha256)?;
+                let reason = self.beside(&landed, &sha256, &own_ids)?;
                 (landed.newest().unwrap_or(0), reason)
             };
-            let refuse = |other: &JobRecord| self.refuses(other, &sha256);
+            let refuse = |other: &JobRecord| self.refuses(other, &sha256, &own_ids);
             let began = shared.clock.tick();
             let landing = shared.committer.land_job(&ready, known, &refuse).await;
             let count = |outcome: &str, n: u64| {
@@ -83,17 +83,14 @@ impl Work {
         }
     }
 
-    async fn patiently_look(&self, landed: &mut LandedJobs) -> Step<()> {
-        // One look at a time: what fails is looked for again by whoever is next.
-        landed
-            .look(&self.shared.store, self.shared.stream())
-            .await
-            .map_err(Halt::Failed)
-    }
-
     /// What the job is beside those that landed; why it lands all the same.
-    fn beside(&self, landed: &LandedJobs, sha256: &str) -> Step<Option<String>> {
-        if let Some(reason) = self.landed_before(landed) {
+    fn beside(
+        &self,
+        landed: &LandedJobs,
+        sha256: &str,
+        own_ids: &[String],
+    ) -> Step<Option<String>> {
+        if let Some(reason) = self.landed_before(landed, own_ids) {
             return Err(Halt::Over(JobState::Failed, reason));
         }
         if self.job.is_reload {
@@ -108,13 +105,13 @@ impl Work {
     }
 
     /// A file of a manifest that landed before: by itself, or by another manifest.
-    fn landed_before(&self, landed: &LandedJobs) -> Option<String> {
-        if !self.job.is_manifest() || self.job.is_reload {
+    fn landed_before(&self, landed: &LandedJobs, own_ids: &[String]) -> Option<String> {
+        if self.job.is_reload {
             return None;
         }
-        let files = self.job.files.iter().zip(self.own_ids());
-        files.into_iter().find_map(|(file, own)| {
-            let other = landed.by_id(&own)?;
+        let mut files = self.job.files.iter().zip(own_ids);
+        files.find_map(|(file, own)| {
+            let other = landed.by_id(own)?;
             Some(format!(
                 "{} landed before, as job {} of {}",
                 file.key,
@@ -138,18 +135,18 @@ impl Work {
     }
 
     /// Why it must not land beside a job that landed since the look.
-    fn refuses(&self, other: &JobRecord, sha256: &str) -> Option<String> {
+    fn refuses(&self, other: &JobRecord, sha256: &str, own_ids: &[String]) -> Option<String> {
         if self.job.is_reload {
             return None;
         }
-        let is_a_file = self.own_ids().contains(&other.id)
-            || other.files.iter().any(|id| id == self.job.id.as_str());
+        let is_a_file =
+            own_ids.contains(&other.id) || other.files.iter().any(|id| id == self.job.id.as_str());
         let policy = self.shared.bulk.on_duplicate;
         let is_same = land::is_duplicate(other, &self.job.key, sha256, policy);
         (is_a_file || is_same).then(|| format!("job {} landed meanwhile", other.id))
     }
 
-    fn ready(&self, plan: &Arc<StreamPlan>, sha256: &str) -> ReadyBatch {
+    fn ready(&self, plan: &Arc<StreamPlan>, sha256: &str, own_ids: &[String]) -> ReadyBatch {
         let files = self.document.files.iter().map(|file| ReadFile {
             key: &file.key,
             records: file.records,
@@ -161,7 +158,7 @@ impl Work {
             identity: &self.job.identity,
             sha256: sha256.to_owned(),
             files: files.collect(),
-            own_ids: self.own_ids(),
+            own_ids: own_ids.to_vec(),
         };
         let parts = self.parts.iter();
         let data = parts.clone().flat_map(|part| part.data.clone()).collect();
@@ -211,12 +208,5 @@ impl Work {
                 tracing::warn!(stream, %error, "checkpoint or checksum not written; tried again later");
             }
         });
-    }
-}
-
-impl JobDrop {
-    /// True if its files are those that a manifest names.
-    pub fn is_manifest(&self) -> bool {
-        self.files.iter().all(|file| file.key != self.key)
     }
 }

@@ -33,7 +33,7 @@ impl Watch {
             let mut landed = shared.landed.lock().await;
             landed.look(&shared.store, shared.stream()).await?;
         }
-        let moved = self.events_moved();
+        let moved = self.events.moved();
         if self.cursor.is_none() {
             self.there.clear();
             self.seen_manifests.clear();
@@ -272,19 +272,19 @@ impl Watch {
     /// Takes away what is left of jobs whose objects are gone, and that nobody works on.
     async fn clear_leftovers(&mut self) -> Result<()> {
         let now = self.shared.clock.tick();
-        let known: HashMap<&str, ()> = self
+        let known: HashSet<&str> = self
             .waiting
             .ids()
             .chain(self.active.keys())
             .chain(&self.there)
-            .map(|job| (job.as_str(), ()))
+            .map(JobId::as_str)
             .collect();
         let mut left = Vec::new();
         for (job, live) in &self.live {
             // A heartbeat may come behind the end of a job.
             let is_made = live.claim.as_ref().is_some_and(|claim| claim.is_made);
             let is_over = !is_made && self.settled.contains_key(&JobId::from_text(job));
-            if known.contains_key(job.as_str()) && !is_over || live.retries {
+            if known.contains(job.as_str()) && !is_over || live.retries {
                 continue;
             }
             let standing = live.claim.clone().unwrap_or_default();

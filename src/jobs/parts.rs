@@ -114,11 +114,5 @@ pub fn is_one_reading(parts: &[StagedPart]) -> bool {
 
 /// Records of several parts.
 pub fn counts<'a>(parts: impl Iterator<Item = &'a StagedPart>) -> JobCounts {
-    let mut all = JobCounts::default();
-    for part in parts {
-        all.accepted += part.counts.accepted;
-        all.rejected += part.counts.rejected;
-        all.skipped += part.counts.skipped;
-    }
-    all
+    parts.map(|part| part.counts).sum()
 }

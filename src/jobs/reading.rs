@@ -226,9 +226,9 @@ impl Work {
             let outcome = convert(&conversion, dropped, &mut rows, emit, |progress| {
                 *judged.lock() = progress.counts;
                 let file = &mut document.files[place];
-                file.counts = sum(before.file, progress.counts);
+                file.counts = [before.file, progress.counts].into_iter().sum();
                 file.records = file.counts.accepted + file.counts.rejected;
-                document.counts = sum(before.job, progress.counts);
+                document.counts = [before.job, progress.counts].into_iter().sum();
                 board.set(&document);
             })?;
             rows.hand_on()?;
@@ -347,9 +347,9 @@ impl Work {
     /// Puts what was judged of a file that failed into the document.
     fn add(&mut self, place: usize, before: Before, counts: JobCounts) {
         let file = &mut self.document.files[place];
-        file.counts = sum(before.file, counts);
+        file.counts = [before.file, counts].into_iter().sum();
         file.records = file.counts.accepted + file.counts.rejected;
-        self.document.counts = sum(before.job, counts);
+        self.document.counts = [before.job, counts].into_iter().sum();
     }
 
     /// A header may be of a newer version than is known: whoever fails a file has looked for newer
@@ -398,14 +398,6 @@ fn of_file(files: &[Object], place: usize, reason: &str) -> String {
     match files {
         [_] => reason.to_owned(),
         _ => format!("{}: {reason}", files[place].key),
-    }
-}
-
-fn sum(a: JobCounts, b: JobCounts) -> JobCounts {
-    JobCounts {
-        accepted: a.accepted + b.accepted,
-        rejected: a.rejected + b.rejected,
-        skipped: a.skipped + b.skipped,
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) struct Active {
 pub(super) struct Watch {
     pub(super) shared: Arc<StreamJobs>,
     pub(super) prefix: String,
-    events: Events,
+    pub(super) events: Events,
     pub(super) settling: Settling,
     pub(super) cursor: Cursor,
     pub(super) sweep: u64,
@@ -163,10 +163,6 @@ impl Watch {
             self.list().await?;
         }
         Ok(())
-    }
-
-    pub(super) fn events_moved(&self) -> HashSet<String> {
-        self.events.moved()
     }
 
     /// How often the claims are looked at.

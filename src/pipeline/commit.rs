@@ -180,9 +180,14 @@ impl Committer {
     /// Lands `batch`; the age of its uploads is that of its oldest data file, and for a batch
     /// without one that of this call. Waits out outages for as long as the process runs.
     pub async fn land(&self, batch: &ReadyBatch) -> Landing {
-        let oldest = batch.commit.files.iter().map(|file| file.modified_ms).min();
-        let uploaded_at = oldest.map_or(self.clock.now(), |ms| Micros(ms.saturating_mul(1000)));
+        let uploaded_at = self.uploaded_at(batch);
         self.land_uploaded(batch, uploaded_at).await
+    }
+
+    /// When the oldest data file of a batch was uploaded; now, where it has none.
+    fn uploaded_at(&self, batch: &ReadyBatch) -> Micros {
+        let oldest = batch.commit.files.iter().map(|file| file.modified_ms).min();
+        oldest.map_or(self.clock.now(), |ms| Micros(ms.saturating_mul(1000)))
     }
 
     /// Lands the batch of a job, which may be in the log since before this call: the jobs up to
@@ -190,8 +195,7 @@ impl Committer {
     /// for the batch itself and for what `refuse` says.
     pub async fn land_job(&self, batch: &ReadyBatch, known: u64, refuse: Refuse<'_>) -> Landing {
         self.unsettled.lock().entry(batch.batch).or_insert(known);
-        let oldest = batch.commit.files.iter().map(|file| file.modified_ms).min();
-        let uploaded_at = oldest.map_or(self.clock.now(), |ms| Micros(ms.saturating_mul(1000)));
+        let uploaded_at = self.uploaded_at(batch);
         self.land_unless(batch, uploaded_at, refuse).await
     }
 
