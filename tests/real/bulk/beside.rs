@@ -92,6 +92,17 @@ const LARGE: &str = "source = \"test\"\nobject = \"large\"\ncategory = \"other\"
 /// Events a second, and for how long at least.
 const RATE: u32 = 2000;
 
+/// Waits until each of the topic's partitions is read: what is sent before waits for the group.
+fn wait_read(weir: &Weir, partitions: usize) {
+    wait_for("every partition is read", SOON, || {
+        let (_, text) = weir.get(&format!("/api/v1/streams/{STREAM}"))?;
+        let stream: Value = serde_json::from_str(&text).ok()?;
+        let list = stream["partitions"].as_array()?;
+        let read = list.iter().filter(|p| p["state"] == "running").count();
+        (read == partitions).then_some(())
+    });
+}
+
 /// The delays of a topic, with a large file beside it or without; seconds.
 fn delays(large: bool) -> Value {
     let mut world = World::local(Settings {
@@ -116,6 +127,7 @@ fn delays(large: bool) -> Value {
     world.topics(&["create", STREAM, "4"]);
     let mut weir = world.weir("weir", None);
     weir.wait_ready();
+    wait_read(&weir, 4);
     // As long as the file takes, and at least long enough for a percentile.
     let seconds = 20 + bulk_bytes() / 50_000_000;
     let brokers = world.kafka.brokers();
