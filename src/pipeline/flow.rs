@@ -18,6 +18,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::clock::Tick;
 use crate::config::Stream;
+use crate::model::ledger::Cut;
 use crate::pipeline::batch::EncodedBatch;
 use crate::pipeline::partition::Run;
 use crate::pipeline::plan::StreamPlan;
@@ -75,12 +76,20 @@ pub struct Held {
     pub seen: Tick,
 }
 
+/// A batch that a lane has open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Opened {
+    version: u32,
+    /// The flushes when it was opened.
+    flushes: u64,
+}
+
 /// The plan in force, and what is of an older one.
 #[derive(Debug)]
 struct Versions {
     plan: Arc<StreamPlan>,
-    /// The version of each batch that a lane has open.
-    open: Vec<u32>,
+    /// The batches that lanes have open.
+    open: Vec<Opened>,
     /// Batches of a version that an open one is older than.
     held_back: Vec<CutBatch>,
 }
@@ -92,7 +101,7 @@ pub struct CutBatch {
     pub epoch: u64,
     /// The batch.
     pub batch: EncodedBatch,
-    /// True if other lanes had a batch of the stream open, which are cut in the same flush.
+    /// True if other lanes have a batch of the stream open, which are cut in the same flush.
     pub has_siblings: bool,
     /// Counts it as in flight until it is settled or dropped.
     pub in_flight: InFlight,
@@ -119,13 +128,21 @@ impl Drop for InFlight {
 #[derive(Debug)]
 pub struct OpenMark {
     flow: Arc<Flow>,
-    version: u32,
+    opened: Opened,
+}
+
+impl OpenMark {
+    /// True if a batch of the stream was cut by its age since this one was opened: it takes part in
+    /// that flush.
+    pub fn joins_flush(&self) -> bool {
+        self.opened.flushes != self.flow.flushes.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for OpenMark {
     fn drop(&mut self) {
         let mut versions = self.flow.versions.lock();
-        let at = versions.open.iter().position(|v| *v == self.version);
+        let at = versions.open.iter().position(|o| *o == self.opened);
         if let Some(at) = at {
             versions.open.swap_remove(at);
         }
@@ -219,23 +236,24 @@ impl Flow {
     pub fn open(self: &Arc<Self>) -> (Arc<StreamPlan>, OpenMark) {
         let mut versions = self.versions.lock();
         let plan = versions.plan.clone();
-        versions.open.push(plan.version());
-        let mark = OpenMark {
-            flow: self.clone(),
+        let opened = Opened {
             version: plan.version(),
+            flushes: self.flushes.load(Ordering::SeqCst),
         };
-        (plan, mark)
+        versions.open.push(opened);
+        let flow = self.clone();
+        (plan, OpenMark { flow, opened })
     }
 
-    /// The flushes so far. A lane whose open batch is older than the newest one takes part in it, so
-    /// that the lanes of a stream share a commit.
-    pub fn flushes(&self) -> u64 {
-        self.flushes.load(Ordering::SeqCst)
-    }
-
-    /// A batch was cut by its age.
-    pub fn flush(&self) {
-        self.flushes.fetch_add(1, Ordering::SeqCst);
+    /// The batch under `mark` is cut by its age: lanes with an older one open than this take part in
+    /// the flush, so that the lanes of a stream share a commit. Where one began since the batch was
+    /// opened, the batch takes part in that.
+    pub fn flush(&self, mark: &OpenMark) {
+        let before = mark.opened.flushes;
+        // An error is a flush that began.
+        let _ =
+            self.flushes
+                .compare_exchange(before, before + 1, Ordering::SeqCst, Ordering::SeqCst);
     }
 
     /// Sends the batch that was open under `mark` on to its commit. Where the commit stage is gone
@@ -244,7 +262,7 @@ impl Flow {
         self.sent.fetch_add(1, Ordering::SeqCst);
         let in_flight = InFlight(self.settled.clone());
         let mut versions = self.versions.lock();
-        let has_siblings = versions.open.len() > 1;
+        let has_siblings = self.has_siblings(&versions, batch.cut);
         versions.held_back.push(CutBatch {
             epoch,
             batch,
@@ -257,9 +275,33 @@ impl Flow {
         drop(mark);
     }
 
+    /// Whether a lane is sure to cut its open batch together with one that was cut by `cut`. The
+    /// batch itself counts as open.
+    fn has_siblings(&self, versions: &Versions, cut: Cut) -> bool {
+        match cut {
+            // A lane that was cut in this flush may have opened its next batch by now.
+            Cut::Age => {
+                let flushes = self.flushes.load(Ordering::SeqCst);
+                versions
+                    .open
+                    .iter()
+                    .filter(|o| o.flushes != flushes)
+                    .count()
+                    > 1
+            }
+            Cut::Revoke | Cut::Schema | Cut::Shutdown => versions.open.len() > 1,
+            _ => false,
+        }
+    }
+
     /// Sends on what no open batch is older than, the oldest version first.
     fn release(&self, versions: &mut Versions) {
-        let oldest = versions.open.iter().min().copied().unwrap_or(u32::MAX);
+        let oldest = versions
+            .open
+            .iter()
+            .map(|o| o.version)
+            .min()
+            .unwrap_or(u32::MAX);
         loop {
             let waits = versions.held_back.iter().enumerate();
             let next = waits.min_by_key(|(at, batch)| (batch.version(), *at));

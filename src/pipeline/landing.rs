@@ -190,9 +190,7 @@ impl LandingParts {
 
     /// The next batch, if it is there already or is sure to come.
     async fn follower(&self, ready: &mut mpsc::Receiver<Ready>, group: &[Landed]) -> Option<Ready> {
-        let awaited = group
-            .last()
-            .is_some_and(|last| last.cut.has_siblings && is_flush(last.cut.batch.cut));
+        let awaited = group.last().is_some_and(|last| last.cut.has_siblings);
         match awaited {
             true => self.clock.timeout(SIBLINGS, ready.recv()).await.flatten(),
             false => ready.try_recv().ok(),

@@ -162,8 +162,6 @@ struct Open {
     batch: OpenBatch,
     /// While something is in the batch.
     mark: Option<OpenMark>,
-    /// The stream's flushes when the batch was opened.
-    flushes: u64,
 }
 
 impl Open {
@@ -344,7 +342,6 @@ impl Worker {
             epoch: run.epoch,
             batch,
             mark: Some(mark),
-            flushes: flow.flushes(),
         });
     }
 
@@ -369,10 +366,10 @@ impl Worker {
             return;
         }
         let due = open.batch.due(self.clock.tick());
-        if due == Some(Cut::Age) {
-            flow.flush();
+        if let (Some(Cut::Age), Some(mark)) = (due, &open.mark) {
+            flow.flush(mark);
         }
-        let joins = open.mark.is_some() && open.flushes != flow.flushes();
+        let joins = open.mark.as_ref().is_some_and(OpenMark::joins_flush);
         if let Some(cut) = due.or(joins.then_some(Cut::Age)) {
             self.cut(stream, cut);
         }

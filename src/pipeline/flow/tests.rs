@@ -106,3 +106,29 @@ fn a_verdict_waits_for_a_look_that_began_later() {
     assert!(!flow.has_looked_since(at(5)));
     assert!(!flow.has_looked_since(at(6)));
 }
+
+#[test]
+fn the_last_lane_of_a_flush_waits_for_no_other() {
+    let (flow, mut batches) = Flow::new(0, plan(1));
+    let flow = Arc::new(flow);
+    let ((plan, first), (_, second), (_, third)) = (flow.open(), flow.open(), flow.open());
+    let mut cut = |mark| {
+        flow.send(mark, 1, batch(&plan));
+        batches.try_recv().unwrap().has_siblings
+    };
+    assert!(!first.joins_flush());
+    flow.flush(&first);
+    assert!(first.joins_flush());
+    assert!(cut(first), "two lanes are to follow");
+    // The first lane goes on with its next batch, of which nothing is due.
+    let (_, next) = flow.open();
+    flow.flush(&second);
+    assert!(
+        !next.joins_flush(),
+        "the second lane's age is of the same flush"
+    );
+    assert!(cut(second), "the third is to follow");
+    assert!(!cut(third), "none is to follow");
+    flow.flush(&next);
+    assert!(!cut(next));
+}
