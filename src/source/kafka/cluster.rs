@@ -28,10 +28,12 @@ pub struct Topic {
     pub partitions: i32,
 }
 
-/// A cluster that is asked. Cheap to clone.
+/// A cluster that is asked, over connections of its own: a broker answers a connection's requests
+/// one after the other, and a fetch that waits for messages holds up what comes behind it for
+/// `fetch.wait.max.ms`. Cheap to clone.
 #[derive(Clone)]
 pub struct Cluster {
-    pub(super) consumer: Arc<BaseConsumer<Context>>,
+    consumer: Arc<BaseConsumer<Context>>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -63,6 +65,13 @@ impl Cluster {
         Ok(Self {
             consumer: Arc::new(consumer),
         })
+    }
+
+    /// Takes what librdkafka has for the application beside answers: errors, and tokens that are to
+    /// be made anew. Does not wait.
+    pub(super) fn serve(&self) {
+        // A question fails by itself; how the brokers are is told by the consumer.
+        while self.consumer.poll(Duration::ZERO).is_some() {}
     }
 
     async fn ask<T: Send + 'static>(

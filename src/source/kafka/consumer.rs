@@ -78,17 +78,17 @@ pub fn spawn(
         .subscribe(&topics)
         .map_err(|e| Error::config("the topics are refused").because(e))?;
     let (orders, queue) = sync_channel(ORDERS);
+    let cluster = Cluster::connect(&settings.kafka, &settings.instance)?;
     let control = Control {
         orders,
-        cluster: Cluster {
-            consumer: consumer.clone(),
-        },
+        cluster: cluster.clone(),
     };
     let worker = Worker {
         feeds,
         feed_of: HashMap::new(),
         blocks_bytes: settings.queue_bytes / BLOCKS_SHARE,
         consumer,
+        cluster,
         clock,
         looked: Tick::default(),
     };
@@ -139,6 +139,7 @@ struct Worker {
     blocks_bytes: u64,
     /// Behind the feeds, whose queues have to go first.
     consumer: Arc<BaseConsumer<Context>>,
+    cluster: Cluster,
     clock: Clock,
     looked: Tick,
 }
@@ -168,6 +169,7 @@ impl Worker {
             Some(Ok(_)) => tracing::debug!("a message came outside of the feeds"),
             Some(Err(error)) => self.on_error(&error),
         }
+        self.cluster.serve();
         let revoked = self.consumer.context().group.lock().take_revoked();
         self.forget(&revoked);
     }
