@@ -25,6 +25,7 @@ use crate::pipeline::commit::{Committer, Landing};
 use crate::pipeline::in_force;
 use crate::pipeline::plan::{StreamPlan, table_spec};
 use crate::pipeline::status::StatusBoard;
+use crate::pipeline::trail;
 use crate::pipeline::upload::Uploader;
 use crate::pipeline::writers::WriterSource;
 use crate::shutdown::{self, Shutdown};
@@ -225,10 +226,8 @@ impl Loader {
                 Ok(Some(JobState::JobComplete))
             }
             Landing::Committed { .. } | Landing::AlreadyCommitted { .. } => {
-                self.table.follow_rejects().await?;
-                if let Err(error) = self.table.upkeep().await {
-                    tracing::warn!(%error, "checkpoint or checksum not written; tried again with the next commit");
-                }
+                // The process may end behind this.
+                let _ = trail::follow(&self.table, &self.stream.name).await.await;
                 Ok(Some(JobState::JobComplete))
             }
             Landing::SchemaBehind { .. } | Landing::UploadAgain => Ok(None),
@@ -287,24 +286,11 @@ impl Loader {
 
     fn begun(&self, drop: &LocalFile) -> JobDocument {
         let now = self.clock.now().to_string();
+        let file = JobFile::unread(&drop.key, None, drop.size);
         JobDocument {
-            id: drop.job.clone(),
-            stream: self.stream.name.clone(),
-            operation: "append".to_owned(),
             state: JobState::InProgress,
-            files: vec![JobFile {
-                key: drop.key.to_string(),
-                etag: None,
-                size: drop.size,
-                records: 0,
-                counts: JobCounts::default(),
-            }],
-            counts: JobCounts::default(),
-            created_at: now.clone(),
-            started_at: Some(now),
-            finished_at: None,
-            reason: None,
-            failed_rows: None,
+            started_at: Some(now.clone()),
+            ..JobDocument::new(&drop.job, &self.stream.name, vec![file], now)
         }
     }
 

@@ -14,6 +14,7 @@ use crate::model::ledger::{Cut, JobRecord};
 use crate::pipeline::bulk::land::{self, ReadFile, ReadJob, Seen};
 use crate::pipeline::commit::Landing;
 use crate::pipeline::plan::StreamPlan;
+use crate::pipeline::trail;
 
 impl Work {
     /// Lands the job, whose content is `sha256`; a reason that it may have all the same.
@@ -199,14 +200,6 @@ impl Work {
             let sizes = metrics.file_bytes.with_label_values(&[stream]);
             sizes.observe(file.size as f64);
         }
-        if let Err(error) = shared.table.follow_rejects().await {
-            tracing::warn!(stream, %error, "the rejects table trails; it follows at the next commit");
-        }
-        let (table, stream) = (shared.table.clone(), stream.to_owned());
-        tokio::spawn(async move {
-            if let Err(error) = table.upkeep().await {
-                tracing::warn!(stream, %error, "checkpoint or checksum not written; tried again later");
-            }
-        });
+        trail::follow(&shared.table, stream).await;
     }
 }

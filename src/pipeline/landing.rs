@@ -25,6 +25,7 @@ use crate::pipeline::flow::{CutBatch, Flow};
 use crate::pipeline::partition::Run;
 use crate::pipeline::plan::StreamPlan;
 use crate::pipeline::status::StatusBoard;
+use crate::pipeline::trail;
 use crate::pipeline::upload::{Uploaded, Uploader};
 use crate::source::kafka::{Cluster, Control, TopicPartition};
 
@@ -401,20 +402,11 @@ impl LandingParts {
             }
         }
         fail_point::pass("before_rejects");
-        if let Err(error) = self.table.follow_rejects().await {
-            tracing::warn!(stream, %error, "the rejects table trails; it follows at the next commit");
-        }
+        trail::follow(&self.table, stream).await;
         fail_point::pass("before_ack");
         self.control.commit_group_offsets(offsets);
         // The batches are settled only now: who waits for them finds the rejects table in step.
         drop(cuts);
-        let (table, stream) = (self.table.clone(), stream.to_owned());
-        // Off the commit path: the next batch does not wait for a checkpoint or a fold.
-        tokio::spawn(async move {
-            if let Err(error) = table.upkeep().await {
-                tracing::warn!(stream, %error, "the upkeep of the log was not done; tried again later");
-            }
-        });
     }
 
     /// Notes how far a partition is settled; returns it for the group, where it is still read.
