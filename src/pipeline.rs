@@ -24,6 +24,7 @@ pub mod provenance;
 pub mod rejects;
 pub mod status;
 pub mod stream_decoder;
+pub mod trail;
 pub mod trial;
 pub mod upload;
 pub mod writers;

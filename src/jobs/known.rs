@@ -240,7 +240,8 @@ impl KnownJobs {
             (false, true) => Some("retry"),
             (false, false) => None,
         });
-        let document = document.unwrap_or_else(|| nothing(&trace.id, &stream.name));
+        let unknown = || JobDocument::new(&trace.id, &stream.name, Vec::new(), String::new());
+        let document = document.unwrap_or_else(unknown);
         let is_as_told = document.state == state;
         let files = landed.unwrap_or(document.files);
         let counts = match told_by {
@@ -311,22 +312,6 @@ fn state(has_landed: bool, live: Option<&LiveJob>, told: Option<&JobDocument>) -
             told
         }
         _ => JobState::UploadComplete,
-    }
-}
-
-fn nothing(id: &JobId, stream: &str) -> JobDocument {
-    JobDocument {
-        id: id.clone(),
-        stream: stream.to_owned(),
-        operation: "append".to_owned(),
-        state: JobState::UploadComplete,
-        files: Vec::new(),
-        counts: JobCounts::default(),
-        created_at: String::new(),
-        started_at: None,
-        finished_at: None,
-        reason: None,
-        failed_rows: None,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::jobs::drops::{JobDrop, Manifest};
 use crate::jobs::queue::{Gathering, Waiting};
 use crate::jobs::results::Results;
 use crate::jobs::watch::Watch;
+use crate::lake::jobs::LandedJobs;
 use crate::model::job::{JobDocument, JobId, JobState};
 
 /// What a listing brings.
@@ -105,12 +106,8 @@ impl Watch {
             };
             let job = JobId::of(shared.stream(), &object.key, &identity, 0);
             let is_live = self.live.contains_key(job.as_str());
-            // One that landed and is under way has its result to be written yet.
-            let has_landed = landed.by_id(job.as_str()).is_some() && !is_live;
-            let is_known = has_landed
-                || self.is_settled(&job, object.modified_ns)
-                || self.waiting.contains(&job)
-                || self.active.contains_key(&job);
+            let is_known =
+                self.is_seen_to(&landed, &job, object.modified_ns) || self.waiting.contains(&job);
             if is_live {
                 self.there.insert(job);
             }
@@ -130,6 +127,14 @@ impl Watch {
                 found.files.push(object);
             }
         }
+    }
+
+    /// True if the job of a drop is at its end, or somebody here works on it.
+    fn is_seen_to(&self, landed: &LandedJobs, job: &JobId, modified_ns: i128) -> bool {
+        // One that landed and is under way has its result to be written yet.
+        let is_live = self.live.contains_key(job.as_str());
+        let has_landed = landed.by_id(job.as_str()).is_some() && !is_live;
+        has_landed || self.is_settled(job, modified_ns) || self.active.contains_key(job)
     }
 
     /// True if the job ended, and neither was its drop changed since nor does an operator want it again.
@@ -158,12 +163,9 @@ impl Watch {
         self.waiting.drop_files(&manifest.files);
         let job = JobDrop::of_manifest(self.shared.stream(), &object, &manifest, 0);
         let landed = self.shared.landed.lock().await;
-        let is_live = self.live.contains_key(job.id.as_str());
-        let is_done = landed.by_id(job.id.as_str()).is_some() && !is_live
-            || self.is_settled(&job.id, object.modified_ns)
-            || self.active.contains_key(&job.id);
+        let is_seen_to = self.is_seen_to(&landed, &job.id, object.modified_ns);
         drop(landed);
-        if !is_done {
+        if !is_seen_to {
             self.add(job, Some(manifest));
         }
         Ok(())

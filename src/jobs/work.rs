@@ -436,25 +436,8 @@ impl Work {
 impl StreamJobs {
     /// What is told of a job before anything was done of it.
     pub(super) fn new_document(&self, job: &JobDrop) -> JobDocument {
-        let files = job.files.iter().map(|file| JobFile {
-            key: file.key.to_string(),
-            etag: file.etag.clone(),
-            size: file.size,
-            records: 0,
-            counts: JobCounts::default(),
-        });
-        JobDocument {
-            id: job.id.clone(),
-            stream: self.stream().to_owned(),
-            operation: "append".to_owned(),
-            state: JobState::UploadComplete,
-            files: files.collect(),
-            counts: JobCounts::default(),
-            created_at: self.now(),
-            started_at: None,
-            finished_at: None,
-            reason: None,
-            failed_rows: None,
-        }
+        let files = job.files.iter();
+        let files = files.map(|file| JobFile::unread(&file.key, file.etag.clone(), file.size));
+        JobDocument::new(&job.id, self.stream(), files.collect(), self.now())
     }
 }

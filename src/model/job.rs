@@ -164,6 +164,19 @@ pub struct JobFile {
     pub counts: JobCounts,
 }
 
+impl JobFile {
+    /// A file of which nothing was read yet.
+    pub fn unread(key: &str, etag: Option<String>, size: u64) -> Self {
+        Self {
+            key: key.to_owned(),
+            etag,
+            size,
+            records: 0,
+            counts: JobCounts::default(),
+        }
+    }
+}
+
 /// `job.json`: a job as its sender sees it. Times are RFC 3339 in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobDocument {
@@ -190,6 +203,25 @@ pub struct JobDocument {
     pub reason: Option<String>,
     /// Key of `failed.csv`, where rows were rejected.
     pub failed_rows: Option<String>,
+}
+
+impl JobDocument {
+    /// A job of which nothing was done yet.
+    pub fn new(id: &JobId, stream: &str, files: Vec<JobFile>, created_at: String) -> Self {
+        Self {
+            id: id.clone(),
+            stream: stream.to_owned(),
+            operation: "append".to_owned(),
+            state: JobState::UploadComplete,
+            files,
+            counts: JobCounts::default(),
+            created_at,
+            started_at: None,
+            finished_at: None,
+            reason: None,
+            failed_rows: None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ fn a_state_is_told_by_the_ledger_then_by_claims_then_by_the_result() {
     let told = |state: Option<JobState>| {
         state.map(|state| JobDocument {
             state,
-            ..nothing(&JobId::from_text("1"), "s")
+            ..JobDocument::new(&JobId::from_text("1"), "s", Vec::new(), String::new())
         })
     };
     let held = || Some(live(Some(false), false));
