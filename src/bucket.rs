@@ -41,20 +41,23 @@ pub struct Object {
     pub key: Arc<str>,
     /// Bytes.
     pub size: u64,
-    /// The store's ETag, where it has one.
+    /// The store's ETag, where it has one, without its quotes.
     pub etag: Option<String>,
     /// Nanoseconds since the epoch.
     pub modified_ns: i128,
 }
 
 impl Object {
+    /// The same object looks the same, whether it was listed or asked for: some stores quote an ETag in
+    /// the one answer and not in the other.
     fn of_store(meta: ObjectMeta) -> Self {
         let nanos = meta.last_modified.timestamp_nanos_opt().unwrap_or(0);
+        let etag = meta.e_tag.as_deref().map(opaque);
         Self {
             key: meta.location.as_ref().into(),
             size: meta.size,
             // Some stores tell an empty one.
-            etag: meta.e_tag.filter(|etag| !etag.trim_matches('"').is_empty()),
+            etag: etag.filter(|etag| !etag.is_empty()).map(str::to_owned),
             modified_ns: nanos.into(),
         }
     }
@@ -68,6 +71,11 @@ impl Object {
             etag: None,
             modified_ns: since.map_or(0, |s| i128::try_from(s.as_nanos()).unwrap_or(i128::MAX)),
         }
+    }
+
+    /// The ETag as requests name it.
+    fn quoted_etag(&self) -> Option<String> {
+        self.etag.as_ref().map(|etag| format!("\"{etag}\""))
     }
 
     /// What tells its content from another.
@@ -236,6 +244,13 @@ impl Bucket {
     }
 }
 
+/// The text of an ETag: without its quotes, and without the mark of a weak one.
+fn opaque(etag: &str) -> &str {
+    let weak = etag.strip_prefix("W/");
+    let strong = weak.filter(|rest| rest.starts_with('"')).unwrap_or(etag);
+    strong.trim_matches('"')
+}
+
 /// True if nothing is at a name, or something that no folder can be is in its middle.
 pub(crate) fn is_not_there(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{NotADirectory, NotFound};
@@ -252,3 +267,6 @@ pub(crate) fn unreadable(key: &str) -> Error {
         "the key {key:?} has an empty part, a dot part or a control character"
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ const RANGE: u64 = 4 << 20;
 pub(super) struct ObjectChunks {
     objects: Arc<dyn ObjectStore>,
     path: Path,
+    /// As a request names it.
     etag: Option<String>,
     /// Up to where was asked.
     at: u64,
@@ -37,7 +38,7 @@ impl ObjectChunks {
         Ok(Self {
             objects,
             path: Path::parse(&*object.key).map_err(|_| unreadable(&object.key))?,
-            etag: object.etag.clone(),
+            etag: object.quoted_etag(),
             at,
             size: object.size,
             next: None,
