@@ -43,22 +43,21 @@ pub struct Object {
     pub size: u64,
     /// The store's ETag, where it has one, without its quotes.
     pub etag: Option<String>,
-    /// Nanoseconds since the epoch.
+    /// Nanoseconds since the epoch; of a store, whole seconds.
     pub modified_ns: i128,
 }
 
 impl Object {
     /// The same object looks the same, whether it was listed or asked for: some stores quote an ETag in
-    /// the one answer and not in the other.
+    /// the one answer and not in the other, or tell fractions of a second in one of them only.
     fn of_store(meta: ObjectMeta) -> Self {
-        let nanos = meta.last_modified.timestamp_nanos_opt().unwrap_or(0);
         let etag = meta.e_tag.as_deref().map(opaque);
         Self {
             key: meta.location.as_ref().into(),
             size: meta.size,
             // Some stores tell an empty one.
             etag: etag.filter(|etag| !etag.is_empty()).map(str::to_owned),
-            modified_ns: nanos.into(),
+            modified_ns: i128::from(meta.last_modified.timestamp()) * 1_000_000_000,
         }
     }
 

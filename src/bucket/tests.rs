@@ -80,6 +80,14 @@ fn azure(key: &str) -> String {
     )
 }
 
+fn s3(key: &str) -> String {
+    format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><Contents><Key>{key}</Key>
+        <LastModified>2021-07-01T10:44:59.987Z</LastModified><ETag>"9b2cf5"</ETag><Size>5</Size>
+        </Contents></ListBucketResult>"#
+    )
+}
+
 /// A drop is the one object, whether it is listed or asked for, and is read in that version.
 async fn is_one_object(bucket: &Bucket, key: &str, etag: &str) {
     let mut listing = bucket.list("r/", None);
@@ -105,6 +113,20 @@ async fn an_etag_is_the_same_quoted_and_unquoted() {
         };
         let bucket = bucket("az://drops", &[("account_name", "a")], answers).await;
         is_one_object(&bucket, key, "0x8D93C7D4629C227").await;
+    }
+}
+
+#[tokio::test]
+async fn a_time_is_the_same_with_and_without_a_fraction() {
+    for key in ["r/a.csv", "r/a.job.json"] {
+        let answers = Answers {
+            list: s3,
+            etag: "\"9b2cf5\"",
+            if_match: "\"9b2cf5\"",
+            key,
+        };
+        let bucket = bucket("s3://drops", &[("region", "r")], answers).await;
+        is_one_object(&bucket, key, "9b2cf5").await;
     }
 }
 
