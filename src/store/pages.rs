@@ -87,34 +87,62 @@ impl Pages {
         most: usize,
     ) -> object_store::Result<Page> {
         let whole = format!("{}{prefix}", self.root);
-        let options = PaginatedListOptions {
-            offset: after.map(|after| format!("{}{after}", self.root)),
-            max_keys: Some(most),
-            ..PaginatedListOptions::default()
-        };
-        let prefix = (!whole.is_empty()).then_some(whole.as_str());
-        let asked = self.store.list_paginated(prefix, options);
-        let page = match &self.watch {
-            Some(watch) => watch.over("list", asked).await?,
-            None => asked.await?,
-        };
-        Ok(self.of_answer(page.result.objects, page.page_token.is_some()))
+        let after = after.map(|after| format!("{}{after}", self.root));
+        let mut token = None;
+        loop {
+            let options = PaginatedListOptions {
+                offset: after.clone(),
+                max_keys: Some(most),
+                page_token: token,
+                ..PaginatedListOptions::default()
+            };
+            let prefix = (!whole.is_empty()).then_some(whole.as_str());
+            let asked = self.store.list_paginated(prefix, options);
+            let answer = match &self.watch {
+                Some(watch) => watch.over("list", asked).await?,
+                None => asked.await?,
+            };
+            let objects = answer.result.objects;
+            token = answer.page_token;
+            // A page may be empty and not the last one: only the token knows where it goes on.
+            if objects.is_empty() && token.is_some() {
+                continue;
+            }
+            return Ok(self.of_answer(objects, &whole, after.as_deref(), token.is_some()));
+        }
     }
 
-    fn of_answer(&self, mut objects: Vec<ObjectMeta>, has_more: bool) -> Page {
-        for object in &mut objects {
-            if let Some(below) = object.location.as_ref().strip_prefix(&self.root)
-                && let Ok(path) = path::Path::parse(below)
-            {
+    /// The page of what was listed below `whole`, behind `after`.
+    fn of_answer(
+        &self,
+        listed: Vec<ObjectMeta>,
+        whole: &str,
+        after: Option<&str>,
+        has_more: bool,
+    ) -> Page {
+        let mut page = Page::default();
+        let mut last: Option<String> = None;
+        for mut object in listed {
+            let mut key = object.location.to_string();
+            // The marker of a folder, whose slash is lost on its way to a path: without it the key
+            // would not have been listed here.
+            let is_marker = !key.starts_with(whole) || after.is_some_and(|after| *key <= *after);
+            if is_marker {
+                key.push('/');
+            }
+            let Some(below) = key.strip_prefix(&self.root) else {
+                continue;
+            };
+            if last.as_deref().is_none_or(|last| last < below) {
+                last = Some(below.to_owned());
+            }
+            if !is_marker && let Ok(path) = path::Path::parse(below) {
                 object.location = path;
+                page.objects.push(object);
             }
         }
-        let last = objects.iter().map(|o| o.location.as_ref()).max();
-        Page {
-            next: last.filter(|_| has_more).map(str::to_owned),
-            unreadable: None,
-            objects,
-        }
+        page.next = last.filter(|_| has_more);
+        page
     }
 }
 
@@ -148,3 +176,6 @@ impl Store {
         page.map_err(|e| store_error("list the bucket", e))
     }
 }
+
+#[cfg(test)]
+mod tests;
