@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 use crate::config::dialect::Dialect;
 use crate::model::reject::{Fault, RejectCode};
 use crate::source::csv::encode::Encoder;
@@ -98,25 +100,36 @@ impl FailedWriter {
         out.push(b'\n');
     }
 
-    /// The sender's own cells of a row.
+    /// The sender's own cells of a row, byte by byte as they were sent.
     fn own_cells(&self, row: FailedRow<'_>, out: &mut Vec<u8>) {
-        let cells = row.slice.cells(row.index);
-        let begins = |cell: &Cell| cell.range().start - usize::from(cell.quoted);
-        let own = cells.get(self.ours..).unwrap_or_default();
-        let marks = self.escape_formulas && own.iter().any(|c| is_formula(row.slice, c));
-        if self.ours == 0 && !marks {
-            out.extend_from_slice(row.raw);
-            return;
-        }
-        let text = row.slice.text();
-        let end = row.slice.records()[row.index].range().end;
-        let mut at = own.first().map_or(end, begins);
-        for cell in own.iter().filter(|c| marks && is_formula(row.slice, c)) {
-            self.put_bytes(&text[at..cell.range().start], out);
+        let (own, begin) = self.own(row);
+        let mut sent = row.slice.sent(row.index, row.raw);
+        sent.up_to(begin);
+        let marked = own
+            .iter()
+            .filter(|cell| self.escape_formulas && is_formula(row.slice, cell));
+        for cell in marked {
+            out.extend_from_slice(sent.up_to(cell.range().start));
             self.put("'", out);
-            at = cell.range().start;
         }
-        self.put_bytes(&text[at..end], out);
+        out.extend_from_slice(sent.rest());
+    }
+
+    /// The cells of a row behind ours, and where the first of them begins in the slice's text. A row
+    /// that has none of its own behind ours was written by somebody else: all of it is.
+    fn own<'a>(&self, row: FailedRow<'a>) -> (&'a [Cell], usize) {
+        let cells = row.slice.cells(row.index);
+        let record = row.slice.records()[row.index].range();
+        let last = self.ours.checked_sub(1).and_then(|last| cells.get(last));
+        let own = cells.get(self.ours..).unwrap_or_default();
+        let Some(last) = last.filter(|_| !own.is_empty()) else {
+            return (cells, record.start);
+        };
+        // Behind the cell there may be its quote, and blanks.
+        let behind = &row.slice.text()[last.range().end..record.end];
+        let delimiter = self.dialect.delimiter.as_bytes();
+        let at = memmem::find(behind, delimiter).map_or(behind.len(), |at| at + delimiter.len());
+        (own, last.range().end + at)
     }
 
     /// A text of ours as a cell.
@@ -153,14 +166,6 @@ impl FailedWriter {
         }
         cell.push(quote);
         Cow::Owned(cell)
-    }
-
-    /// Text of the slice, which may hold bytes that are no text.
-    fn put_bytes(&self, bytes: &[u8], out: &mut Vec<u8>) {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => self.put(text, out),
-            Err(_) => out.extend_from_slice(bytes),
-        }
     }
 
     fn put(&self, text: &str, out: &mut Vec<u8>) {

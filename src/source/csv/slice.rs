@@ -177,6 +177,15 @@ impl Slice {
         }
     }
 
+    /// The record at `index` part by part; `raw` is what [`Raws::of`] tells of it.
+    pub fn sent<'a>(&self, index: usize, raw: &'a [u8]) -> Sent<'a> {
+        Sent {
+            encoding: self.encoding,
+            at: self.records[index].range().start,
+            rest: raw,
+        }
+    }
+
     /// Bytes held.
     pub fn memory(&self) -> usize {
         self.text.capacity()
@@ -214,6 +223,30 @@ impl<'a> Raws<'a> {
         let there = raw + raw_length(self.slice.encoding, &self.slice.raw[raw..], at - text);
         self.known = (at, there);
         there
+    }
+}
+
+/// The bytes of one record as sent, from its beginning on.
+#[derive(Debug)]
+pub struct Sent<'a> {
+    encoding: &'static Encoding,
+    /// A place in the slice's text, and what was sent from there on.
+    at: usize,
+    rest: &'a [u8],
+}
+
+impl<'a> Sent<'a> {
+    /// Those up to the place `to` of the slice's text, from where the last ones ended.
+    pub fn up_to(&mut self, to: usize) -> &'a [u8] {
+        let length = raw_length(self.encoding, self.rest, to.saturating_sub(self.at));
+        let (before, rest) = self.rest.split_at(length.min(self.rest.len()));
+        (self.at, self.rest) = (to, rest);
+        before
+    }
+
+    /// All that are left.
+    pub fn rest(self) -> &'a [u8] {
+        self.rest
     }
 }
 

@@ -111,3 +111,37 @@ fn formulas_are_marked_where_that_is_asked_for() {
     assert!(rows[0].ends_with(",'=1+1,-5,\"'@x\""), "{out}");
     assert!(rows[1].ends_with(",'+a,'=,1"), "{out}");
 }
+
+#[test]
+fn what_comes_back_again_is_as_it_was_sent() {
+    let keys = DialectKeys {
+        trim: true,
+        ..DialectKeys::default()
+    };
+    // Blanks in front of the first own cell, and a row that is not of ours: it has too few cells.
+    let head = "weir_line,weir_field,weir_code,weir_message,a,b\n";
+    let file = format!("{head}2,a,wrong_type,\"x, y\" , 1 ,\" 2\"\n3,4\n\"5\",6,7,8\n");
+    let front = |line: u32| format!("{line},a,wrong_type,\"a \"\"x\"\", b\",");
+    let wanted = format!(
+        "{head}{} 1 ,\" 2\"\n{}3,4\n{}\"5\",6,7,8\n",
+        front(2),
+        front(3),
+        front(4)
+    );
+    assert_eq!(text(keys, &file), wanted);
+}
+
+#[test]
+fn bytes_that_are_no_text_stay_beside_those_that_are() {
+    let keys = DialectKeys {
+        encoding: "shift_jis".to_owned(),
+        ..DialectKeys::default()
+    };
+    // A katakana, and a byte that is none of the encoding.
+    let head = b"weir_line,weir_field,weir_code,weir_message,a,b\n";
+    let row = b"2,a,wrong_type,\"a \"\"x\"\", b\",\x83\x41\xff,=\x83\x41\n";
+    let file = [&head[..], row].concat();
+    assert_eq!(failed(keys.clone(), &file, false), file);
+    let marked = b"2,a,wrong_type,\"a \"\"x\"\", b\",\x83\x41\xff,'=\x83\x41\n";
+    assert_eq!(failed(keys, &file, true), [&head[..], marked].concat());
+}
