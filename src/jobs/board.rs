@@ -45,22 +45,22 @@ impl JobBoard {
         if was != Some(document.state) {
             board.count(&document.stream, was, Some(document.state));
         }
-        if document.state.is_final() && !was.is_some_and(JobState::is_final) {
-            board.ended.push_back(document.id.clone());
-            if board.ended.len() > ENDED
-                && let Some(oldest) = board.ended.pop_front()
-            {
-                board.jobs.remove(&oldest);
-            }
+        match (
+            was.is_some_and(JobState::is_final),
+            document.state.is_final(),
+        ) {
+            (false, true) => board.end(&document.id),
+            // It is tried again.
+            (true, false) => board.ended.retain(|ended| *ended != document.id),
+            _ => {}
         }
     }
 
     /// A job that has not ended is this instance's business no more.
     pub fn forget(&self, id: &JobId) {
         let mut board = self.0.lock();
-        let waits = board.jobs.get(id).is_some_and(|job| !job.state.is_final());
-        if waits && let Some(document) = board.jobs.remove(id) {
-            board.count(&document.stream, Some(document.state), None);
+        if board.jobs.get(id).is_some_and(|job| !job.state.is_final()) {
+            board.remove(id);
         }
     }
 
@@ -92,6 +92,22 @@ impl JobBoard {
 }
 
 impl Board {
+    /// A job came to its end; the one that did first is forgotten for it.
+    fn end(&mut self, id: &JobId) {
+        self.ended.push_back(id.clone());
+        if self.ended.len() > ENDED
+            && let Some(oldest) = self.ended.pop_front()
+        {
+            self.remove(&oldest);
+        }
+    }
+
+    fn remove(&mut self, id: &JobId) {
+        if let Some(document) = self.jobs.remove(id) {
+            self.count(&document.stream, Some(document.state), None);
+        }
+    }
+
     fn count(&self, stream: &str, from: Option<JobState>, to: Option<JobState>) {
         let Some(metrics) = &self.metrics else {
             return;
@@ -105,3 +121,6 @@ impl Board {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

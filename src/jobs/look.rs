@@ -160,7 +160,9 @@ impl Watch {
         self.manifests
             .insert(object.key.clone(), (identity, manifest.clone()));
         // Those that wait by themselves are not begun, and never will be.
-        self.waiting.drop_files(&manifest.files);
+        for file in self.waiting.drop_files(&manifest.files) {
+            self.shared.board.forget(&file);
+        }
         let job = JobDrop::of_manifest(self.shared.stream(), &object, &manifest, 0);
         let landed = self.shared.landed.lock().await;
         let is_seen_to = self.is_seen_to(&landed, &job.id, object.modified_ns);

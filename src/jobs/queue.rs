@@ -107,14 +107,15 @@ impl Queue {
     }
 
     /// Takes out the files by themselves that have one of these keys.
-    pub(super) fn drop_files(&mut self, keys: &[Arc<str>]) {
+    pub(super) fn drop_files(&mut self, keys: &[Arc<str>]) -> Vec<JobId> {
         let of_keys = self
             .jobs
             .iter()
             .filter(|(_, waiting)| waiting.gathering.is_none() && keys.contains(&waiting.job.key));
         let ids: Vec<JobId> = of_keys.map(|(id, _)| id.clone()).collect();
-        for id in ids {
-            self.remove(&id);
+        for id in &ids {
+            self.remove(id);
         }
+        ids
     }
 }
