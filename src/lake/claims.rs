@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `claims/<epoch>.json` | who works on it; created once |
 //! | `claims/<epoch>.beat` | replaced while they do |
-//! | `claims/<epoch>.released` | they do no more |
+//! | `claims/<epoch>.released` | they do no more; those of earlier epochs go with the next claim |
 //! | `abort.json`, `retry.json` | what an operator asks for |
 
 use std::collections::HashMap;
@@ -129,14 +129,50 @@ impl Claims {
         let path = self.path(job, &format!("claims/{epoch:08}.json"));
         let create = PutOptions::from(PutMode::Create);
         let put = self.store.objects();
-        match put.put_opts(&path, text(holder)?.into(), create).await {
-            Ok(_) => Ok(true),
+        let is_ours = match put.put_opts(&path, text(holder)?.into(), create).await {
+            Ok(_) => true,
             // A put whose answer was lost, or somebody else's.
             Err(object_store::Error::AlreadyExists { .. }) => {
-                Ok(self.holder(job, epoch).await?.as_ref() == Some(holder))
+                self.holder(job, epoch).await?.as_ref() == Some(holder)
             }
-            Err(e) => Err(store_error("claim a job", e)),
+            Err(e) => return Err(store_error("claim a job", e)),
+        };
+        if !is_ours || epoch == 1 {
+            return Ok(is_ours);
         }
+        self.clear_below(job, epoch).await.or_else(|error| {
+            tracing::debug!(%job, %error, "what is left of earlier claims could not be taken away");
+            Ok(true)
+        })
+    }
+
+    /// Takes away what is left of the claims before the `epoch`th, which would grow by each try else.
+    /// False if there is a later one: the epoch was made up from an old look, behind its removal. What
+    /// a sleeper writes for an epoch that is gone changes nothing, since the latest one counts.
+    async fn clear_below(&self, job: &JobId, epoch: u32) -> Result<bool> {
+        let folder = self.path(job, "claims");
+        let objects = self.store.objects();
+        let listed = objects.list(Some(&folder)).map_ok(|object| object.location);
+        let names: Vec<Path> = listed
+            .try_collect()
+            .await
+            .map_err(|e| store_error("list the claims on a job", e))?;
+        let epoch_of = |name: &Path| {
+            let (epoch, _) = name.filename()?.split_once('.')?;
+            epoch.parse::<u32>().ok()
+        };
+        let is_latest = names
+            .iter()
+            .filter_map(epoch_of)
+            .all(|other| other <= epoch);
+        for name in &names {
+            let is_old = epoch_of(name).is_some_and(|other| other < epoch);
+            let is_unmade = !is_latest && epoch_of(name) == Some(epoch);
+            if is_old || is_unmade {
+                self.remove(name).await?;
+            }
+        }
+        Ok(is_latest)
     }
 
     /// Who made a claim; `None` if it is gone.
@@ -209,13 +245,17 @@ impl Claims {
             .await
             .map_err(failed)?;
         names.sort_by_key(|name| name.as_ref().contains("/claims/"));
-        for name in names {
-            match objects.delete(&name).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(e) => return Err(failed(e)),
-            }
+        for name in &names {
+            self.remove(name).await?;
         }
         Ok(())
+    }
+
+    async fn remove(&self, name: &Path) -> Result<()> {
+        match self.store.objects().delete(name).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(store_error("clear a job's folder", e)),
+        }
     }
 
     fn path(&self, job: &JobId, name: &str) -> Path {
@@ -272,3 +312,6 @@ fn text(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value)
         .map_err(|e| Error::internal("a claim cannot be written").because(e))
 }
+
+#[cfg(test)]
+mod tests;
