@@ -209,11 +209,12 @@ impl Claims {
         self.put(job, "abort.json", "{}\n".to_owned()).await
     }
 
-    /// Asks for a job once more.
+    /// Asks for a job once more. That its end was asked for before is forgotten.
     ///
     /// # Errors
     /// The store cannot be reached.
     pub async fn ask_retry(&self, job: &JobId, retry: &Retry) -> Result<()> {
+        self.remove(&self.path(job, "abort.json")).await?;
         self.put(job, "retry.json", text(retry)?).await
     }
 

@@ -58,3 +58,18 @@ async fn whoever_slept_is_not_the_holder() {
     // An answer that was lost.
     assert!(claims.take(&job, 3, &holder("i")).await.unwrap());
 }
+
+#[tokio::test]
+async fn a_job_that_is_wanted_again_is_not_ended_by_what_was_asked_before() {
+    let (claims, job) = claims();
+    claims.ask_abort(&job).await.unwrap();
+    let retry = Retry {
+        key: "s/a.csv".to_owned(),
+        identity: Identity::etag("e"),
+        reload: 0,
+    };
+    claims.ask_retry(&job, &retry).await.unwrap();
+    let live = claims.live().await.unwrap().remove(job.as_str()).unwrap();
+    assert_eq!((live.retries, live.aborts), (true, false));
+    assert_eq!(claims.retry(&job).await.unwrap(), Some(retry));
+}
