@@ -89,7 +89,7 @@ impl fmt::Display for Error {
         let mut told = self.message.clone();
         while let Some(cause) = source {
             // Many errors tell their cause themselves.
-            let text = cause.to_string();
+            let text = without_document(cause.to_string());
             if !told.ends_with(&text) {
                 write!(f, ": {text}")?;
                 told = text;
@@ -100,6 +100,25 @@ impl fmt::Display for Error {
     }
 }
 
+/// A store answers a refusal with an XML document, which holds the request down to its signature: of
+/// that, its code and what it says.
+fn without_document(text: String) -> String {
+    let Some(at) = text.find("<?xml").or_else(|| text.find("<Error>")) else {
+        return text;
+    };
+    let (before, document) = text.split_at(at);
+    let element = |name: &str| {
+        let (_, rest) = document.split_once(&format!("<{name}>"))?;
+        let (value, _) = rest.split_once(&format!("</{name}>"))?;
+        value.lines().next()
+    };
+    let said: Vec<&str> = ["Code", "Message"]
+        .into_iter()
+        .filter_map(element)
+        .collect();
+    format!("{before}{}", said.join(": "))
+}
+
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {self}", self.kind)
@@ -107,3 +126,23 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_stores_document_its_code_and_message_are_told() {
+        let cause = "Server returned non-2xx status code: 403 Forbidden: <?xml version=\"1.0\"?>\n\
+             <Error><Code>SignatureDoesNotMatch</Code><Message>It does not match.\nAt all.</Message>\
+             <AWSAccessKeyId>AKIA</AWSAccessKeyId><StringToSign>AWS4</StringToSign></Error>";
+        let error = Error::unreachable("could not list").because(cause.to_owned());
+        assert_eq!(
+            error.to_string(),
+            "could not list: Server returned non-2xx status code: 403 Forbidden: \
+             SignatureDoesNotMatch: It does not match."
+        );
+        let error = Error::unreachable("could not list").because("a < b".to_owned());
+        assert_eq!(error.to_string(), "could not list: a < b");
+    }
+}
