@@ -152,7 +152,8 @@ impl Walk {
         while let Some(key) = folders.pop_front() {
             let entries = match std::fs::read_dir(self.root.join(&key)) {
                 Ok(entries) => entries,
-                Err(e) if is_not_there(&e) => continue,
+                // Of a bucket that is away nothing is known.
+                Err(e) if is_not_there(&e) && self.root.is_dir() => continue,
                 // It holds up no other.
                 Err(_) if key != prefix.trim_end_matches('/') => {
                     self.piece.unreadable.push(key);

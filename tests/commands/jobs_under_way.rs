@@ -98,3 +98,23 @@ fn a_job_goes_on_after_a_stop_and_after_a_crash() {
     assert_eq!(site.proven(), [all, all, 0]);
     daemon.stop();
 }
+
+#[test]
+fn a_bucket_that_is_away_is_told_and_waited_for() {
+    let site = Site::new("");
+    let daemon = site.daemon();
+    site.place("r/a.csv", "id,name,amount\n1,a,1\n");
+    site.complete("r/a.csv");
+    std::fs::rename(site.path("drop"), site.path("away")).unwrap();
+    wait("it is told", || {
+        daemon
+            .log()
+            .contains("drops cannot be looked for")
+            .then_some(())
+    });
+    std::fs::rename(site.path("away"), site.path("drop")).unwrap();
+    site.place("r/b.csv", "id,name,amount\n2,b,2\n");
+    site.complete("r/b.csv");
+    assert_eq!(site.proven(), [2, 2, 0]);
+    daemon.stop();
+}
