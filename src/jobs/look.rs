@@ -24,6 +24,8 @@ use crate::model::job::{JobDocument, JobId, JobState};
 struct Found {
     files: Vec<Object>,
     manifests: Vec<Object>,
+    /// Manifests that are not known yet: what is beside them may be theirs.
+    unread: Vec<Arc<str>>,
 }
 
 impl Watch {
@@ -46,7 +48,7 @@ impl Watch {
             self.take_in(piece, &moved, &mut found).await;
         }
         self.cursor = listing.cursor();
-        let mut held_back = Vec::new();
+        let mut held_back = std::mem::take(&mut found.unread);
         for manifest in std::mem::take(&mut found.manifests) {
             let key = manifest.key.clone();
             if let Err(error) = self.manifest(manifest).await {
@@ -122,6 +124,8 @@ impl Watch {
                 }
                 if is_known || self.is_still(&object, moved, now) {
                     found.manifests.push(object);
+                } else if !was_read {
+                    found.unread.push(object.key);
                 }
             } else if !is_known && self.is_still(&object, moved, now) {
                 found.files.push(object);
@@ -238,10 +242,22 @@ impl Watch {
         Ok(())
     }
 
+    /// True if the drop of `job` is at `key`, or that cannot be told.
+    async fn is_there(&self, job: &JobId, key: &str) -> bool {
+        let now = match self.shared.bucket.look(key).await {
+            Ok(now) => now,
+            Err(error) => {
+                tracing::debug!(%job, key, %error, "a drop cannot be looked at");
+                return true;
+            }
+        };
+        let stream = self.shared.stream();
+        now.is_some_and(|now| JobId::of(stream, key, &now.drop_identity(), 0) == *job)
+    }
+
     /// Ends a job whose drop is gone, or is another one now.
     async fn end_leftover(&mut self, job: &JobId) -> Result<()> {
         let shared = self.shared.clone();
-        tracing::info!(stream = shared.stream(), %job, "clearing what is left of a job whose drop is gone");
         let live = self.live.get(job.as_str());
         let epoch = live
             .and_then(|live| live.claim.as_ref())
@@ -251,6 +267,11 @@ impl Watch {
             None => None,
         };
         if let Some(holder) = holder {
+            let is_over = self.settled.contains_key(job);
+            if !is_over && self.is_there(job, &holder.key).await {
+                // Of a folder that could not be listed.
+                return Ok(());
+            }
             let results = Results::of(&shared.bucket, &holder.key, job);
             let document = results.read().await?;
             if let Some(mut document) = document.filter(|d| d.id == *job && !d.state.is_final()) {
@@ -270,30 +291,25 @@ impl Watch {
                 shared.board.set(&document);
             }
         }
+        tracing::info!(stream = shared.stream(), %job, "clearing what is left of a job that ended or whose drop is gone");
         shared.claims.clear(job).await
     }
 
     /// Takes away what is left of jobs whose objects are gone, and that nobody works on.
     async fn clear_leftovers(&mut self) -> Result<()> {
         let now = self.shared.clock.tick();
-        let known: HashSet<&str> = self
-            .waiting
-            .ids()
-            .chain(self.active.keys())
-            .chain(&self.there)
-            .map(JobId::as_str)
-            .collect();
         let mut left = Vec::new();
         for (job, live) in &self.live {
-            // A heartbeat may come behind the end of a job.
-            let is_made = live.claim.as_ref().is_some_and(|claim| claim.is_made);
-            let is_over = !is_made && self.settled.contains_key(&JobId::from_text(job));
-            if known.contains(job.as_str()) && !is_over || live.retries {
+            let id = JobId::from_text(job);
+            let is_seen_to = self.waiting.contains(&id) || self.active.contains_key(&id);
+            // A heartbeat may come behind the end of a job, and its end may leave something behind.
+            let is_over = self.settled.contains_key(&id);
+            if is_seen_to || self.there.contains(&id) && !is_over || live.retries {
                 continue;
             }
             let standing = live.claim.clone().unwrap_or_default();
             if self.leases.is_dead(job, &standing, now) {
-                left.push(JobId::from_text(job));
+                left.push(id);
             }
         }
         for job in left {

@@ -88,10 +88,6 @@ impl Queue {
         self.jobs.is_empty()
     }
 
-    pub(super) fn ids(&self) -> impl Iterator<Item = &JobId> {
-        self.jobs.keys()
-    }
-
     pub(super) fn all(&self) -> impl Iterator<Item = &Waiting> {
         self.jobs.values()
     }
