@@ -17,6 +17,9 @@ mod house;
 mod jobs;
 #[path = "commands/jobs_drops.rs"]
 mod jobs_drops;
+#[cfg(debug_assertions)]
+#[path = "commands/jobs_ends.rs"]
+mod jobs_ends;
 #[path = "commands/jobs_names.rs"]
 mod jobs_names;
 #[path = "commands/jobs_under_way.rs"]

@@ -20,7 +20,8 @@ use crate::jobs::watch::{Active, Watch};
 use crate::jobs::work::{End, Wanted, work};
 use crate::jobs::{Slot, StreamJobs};
 use crate::lake::claims::Holder;
-use crate::model::job::{JobDocument, JobId, JobState};
+use crate::lake::jobs::LandedJobs;
+use crate::model::job::{JobCounts, JobDocument, JobId, JobState};
 
 /// `job.json`s that are read side by side.
 const READ_AHEAD: usize = 16;
@@ -89,6 +90,7 @@ impl Watch {
             Some((id, results))
         });
         let unchecked: Vec<(JobId, Results)> = unchecked.collect();
+        let shared = self.shared.clone();
         let mut read = futures::stream::iter(unchecked)
             .map(|(id, results)| async move { (id, results.read().await) })
             .buffer_unordered(READ_AHEAD);
@@ -107,15 +109,18 @@ impl Watch {
                 }
             };
             let live = self.live.get(id.as_str());
+            let holds = match &document {
+                Some(document) => holds(document, &waiting, &*shared.landed.lock().await),
+                None => false,
+            };
             match document {
-                Some(document) if live.is_none() && !is_older(&document, &waiting) => {
+                Some(document) if live.is_none() && holds => {
                     self.shared.board.set(&document);
                     self.settled.insert(id, waiting.job.modified_ns);
                 }
                 document => {
                     let is_asked = live.is_some_and(|live| live.retries);
-                    let is_older = document.is_some_and(|d| is_older(&d, &waiting));
-                    waiting.is_again = is_asked || is_older;
+                    waiting.is_again = is_asked || document.is_some() && !holds;
                     waiting.is_checked = true;
                     self.tell(&waiting, None);
                     self.waiting.insert(waiting);
@@ -133,7 +138,9 @@ impl Watch {
             let mut landed = shared.landed.lock().await;
             landed.look(&shared.store, shared.stream()).await?;
             let is_live = self.live.contains_key(id.as_str());
-            if landed.by_id(id.as_str()).is_some() && !is_live {
+            let has_landed = landed.by_id(id.as_str()).is_some();
+            drop(landed);
+            if has_landed && !is_live && !self.is_told_otherwise(&waiting).await? {
                 shared.board.forget(&id);
                 return Ok(Claimed::Gone);
             }
@@ -178,12 +185,23 @@ impl Watch {
         let results = Results::of(&self.shared.bucket, &job.key, &job.id);
         let document = results.read().await?;
         let ended = document.filter(|d| d.id == job.id && d.state.is_final());
-        let Some(document) = ended.filter(|document| !is_older(document, waiting)) else {
+        let landed = self.shared.landed.lock().await;
+        let Some(document) = ended.filter(|document| holds(document, waiting, &landed)) else {
             return Ok(false);
         };
+        drop(landed);
         self.shared.board.set(&document);
         self.settled.insert(job.id.clone(), job.modified_ns);
         Ok(true)
+    }
+
+    /// True if the result of a job that landed says that it did not: whoever was taken for dead landed
+    /// it behind that.
+    async fn is_told_otherwise(&self, waiting: &Waiting) -> Result<bool> {
+        let job = &waiting.job;
+        let results = Results::of(&self.shared.bucket, &job.key, &job.id);
+        let document = results.read().await?.filter(|d| d.id == job.id);
+        Ok(document.is_some_and(|d| d.state.is_final() && d.state != JobState::JobComplete))
     }
 
     /// False if the drop is gone, or is another one now.
@@ -334,6 +352,17 @@ async fn beat(shared: Arc<StreamJobs>, job: JobId, epoch: u32, last: Arc<Mutex<T
             Err(error) => tracing::debug!(%job, %error, "a heartbeat could not be written"),
         }
     }
+}
+
+/// True if nothing is to be done of a drop whose job ended as `document` says: it did not come again
+/// since, and the table's ledger, which decides, says nothing else of it.
+fn holds(document: &JobDocument, waiting: &Waiting, landed: &LandedJobs) -> bool {
+    let has_landed = landed.by_id(document.id.as_str()).is_some();
+    let is_true = match document.state {
+        JobState::JobComplete => has_landed || document.counts == JobCounts::default(),
+        _ => !has_landed,
+    };
+    is_true && !is_older(document, waiting)
 }
 
 /// True if the drop came again after the job had ended without landing: it is tried anew.

@@ -123,6 +123,7 @@ pub(super) async fn work(
         Err(Halt::Failed(error)) => {
             work.document.state = JobState::UploadComplete;
             work.document.reason = Some(error.to_string());
+            (work.document.finished_at, work.document.failed_rows) = (None, None);
             work.tell().await;
             End::Later(error)
         }
@@ -157,20 +158,28 @@ impl Work {
     }
 
     /// Says that the job is worked on; what an earlier try told of its times stands. One whose result
-    /// is written has only its traces to be cleared.
+    /// is written, and holds, has only its traces to be cleared.
     async fn begin(&mut self) -> Step<Option<JobState>> {
         let before = self.results.read().await?.filter(|d| d.id == self.job.id);
         match before {
-            Some(before) if before.state.is_final() && !self.is_asked => {
-                self.document = before;
-                self.clear().await?;
-                return Ok(Some(self.document.state));
+            Some(before) if before.state.is_final() => {
+                // Whoever was taken for dead may have landed it behind that result.
+                let holds = before.state == JobState::JobComplete || self.landed().await?.is_none();
+                if holds && !self.is_asked {
+                    self.document = before;
+                    self.clear().await;
+                    return Ok(Some(self.document.state));
+                }
+                self.is_asked = true;
             }
-            Some(before) if !before.state.is_final() => {
+            Some(before) => {
                 self.document.created_at = before.created_at;
                 self.document.started_at = before.started_at;
+                if self.job.files.is_empty() {
+                    self.document.files = before.files;
+                }
             }
-            _ => {}
+            None => {}
         }
         self.document.state = JobState::InProgress;
         let now = self.shared.now();
@@ -181,25 +190,18 @@ impl Work {
 
     /// Brings the job into the table; the reason that a complete job may have.
     async fn read_and_land(&mut self) -> Step<Option<String>> {
-        self.halted()?;
-        let landed = {
-            let mut landed = self.shared.landed.lock().await;
-            landed
-                .look(&self.shared.store, self.shared.stream())
-                .await?;
-            landed.by_id(self.job.id.as_str()).cloned()
-        };
-        if let Some(landed) = landed {
+        self.halted_by_others()?;
+        if let Some(landed) = self.landed().await? {
             return self.find_what_landed(&landed).await;
         }
+        let plan = self.shared.flow.plan();
+        self.take_up(&plan).await?;
+        // Behind the ledger, since what landed cannot be ended any more, and with what was staged,
+        // which is given back.
+        self.halted()?;
         if let Some(fault) = &self.job.fault {
             return Err(Halt::Over(JobState::Failed, fault.clone()));
         }
-        let plan = self.shared.flow.plan();
-        self.progress = self.progress_by(&plan);
-        self.parts = self.staged().await?;
-        self.count();
-        self.shared.board.set(&self.document);
         if let Some(last) = self.parts.last() {
             tracing::info!(
                 stream = self.shared.stream(), job = %self.job.id, key = &*self.job.key,
@@ -214,16 +216,51 @@ impl Work {
         Ok(reason)
     }
 
-    /// The progress by a plan and by all settings that a verdict depends on.
+    /// What the ledger says of the job.
+    async fn landed(&self) -> Result<Option<LandedJob>> {
+        let shared = &self.shared;
+        let mut landed = shared.landed.lock().await;
+        landed.look(&shared.store, shared.stream()).await?;
+        Ok(landed.by_id(self.job.id.as_str()).cloned())
+    }
+
+    /// Takes up what was staged of the job.
+    async fn take_up(&mut self, plan: &StreamPlan) -> Result<()> {
+        self.progress = self.progress_by(plan);
+        self.parts = self.staged().await?;
+        if self.job.files.is_empty() {
+            // It is ended by an operator, and its manifest's files were not looked for.
+            let shared = self.shared.clone();
+            for progress in JobProgress::all(&shared.store, shared.stream(), &self.job.id).await? {
+                let usual = std::mem::replace(&mut self.progress, progress);
+                let parts = self.staged().await?;
+                match parts.len() > self.parts.len() {
+                    true => self.parts = parts,
+                    false => self.progress = usual,
+                }
+            }
+        }
+        self.count();
+        self.shared.board.set(&self.document);
+        Ok(())
+    }
+
+    /// The progress by a plan, by all settings that a verdict depends on, and of a manifest by what
+    /// its files are: its id tells nothing of them.
     fn progress_by(&self, plan: &StreamPlan) -> JobProgress {
         let stream = &plan.stream;
-        let rules = format!(
+        let mut rules = format!(
             "{:?} {:?} {:?} {:?}",
             self.rules().dialect,
             stream.names,
             stream.unknown_fields,
             stream.partition_by
         );
+        if self.job.is_manifest() {
+            for file in &self.job.files {
+                rules += &format!(" {:?} {:?}", file.key, file.identity().as_str());
+            }
+        }
         let name = format!("{}-{}", plan.version(), hex(&Sha256::digest(rules)[..4]));
         JobProgress::of(
             &self.shared.store,
@@ -309,22 +346,26 @@ impl Work {
         let (results, document) = (self.results.clone(), self.document.clone());
         self.patiently(|| results.write(&document)).await?;
         fail_point::pass("before_clear");
-        self.clear().await?;
+        self.clear().await;
         self.log();
         Ok(())
     }
 
     /// Takes away what was staged of a job whose result is written, and the drop where that is wanted.
-    async fn clear(&mut self) -> Step<()> {
+    /// What cannot be taken away now changes no result: a later look finds it.
+    async fn clear(&mut self) {
         let state = self.document.state;
         if state == JobState::JobComplete && self.shared.bulk.after == After::Delete {
             self.delete_drop().await;
         }
         // None of them behind what is cleared.
         self.beats = None;
-        self.shared.claims.clear(&self.job.id).await?;
-        self.shared.board.set(&self.document);
-        Ok(())
+        let shared = self.shared.clone();
+        let cleared = self.patiently(|| shared.claims.clear(&self.job.id)).await;
+        if let Err(Halt::Failed(error)) = cleared {
+            tracing::warn!(job = %self.job.id, %error, "what is left of a job that ended could not be taken away; tried again later");
+        }
+        shared.board.set(&self.document);
     }
 
     /// Deletes what was dropped, as far as it is still what was read.

@@ -162,19 +162,31 @@ impl Site {
     }
 
     pub(crate) fn daemon(&self) -> Daemon {
+        self.started(None)
+    }
+
+    /// Runs a daemon until it dies at a fail point of a debug build, see `src/fail_point.rs`.
+    #[cfg(debug_assertions)]
+    pub(crate) fn dies_at(&self, point: &str) {
+        let mut daemon = self.started(Some(point));
+        wait(&format!("it dies at {point}"), || {
+            daemon.child.try_wait().unwrap()
+        });
+    }
+
+    fn started(&self, fail_point: Option<&str>) -> Daemon {
         let log = self.path("log");
         let errors = std::fs::File::options()
             .create(true)
             .append(true)
             .open(&log)
             .unwrap();
-        let child = self
-            .command()
-            .arg("run")
-            .stdout(Stdio::null())
-            .stderr(errors)
-            .spawn()
-            .unwrap();
+        let mut command = self.command();
+        if let Some(point) = fail_point {
+            command.env("WEIR_FAIL_POINT", point);
+        }
+        command.arg("run").stdout(Stdio::null()).stderr(errors);
+        let child = command.spawn().unwrap();
         Daemon { child, log }
     }
 }
