@@ -19,7 +19,8 @@ use crate::lake::jobs::LandedJobs;
 use crate::lake::{DataFile, LakeTable};
 use crate::model::job::{Identity, JobCounts, JobDocument, JobFile, JobId, JobState};
 use crate::model::ledger::{JobRecord, RejectsFile};
-use crate::pipeline::bulk::land::{ReadFile, ReadJob, Seen, batch, is_duplicate, seen};
+use crate::pipeline::bulk::duplicates::{Candidate, Seen};
+use crate::pipeline::bulk::land::{ReadFile, ReadJob, batch};
 use crate::pipeline::bulk::{Conversion, Dropped, Ending, Outcome, Part, Progress, convert};
 use crate::pipeline::commit::{Committer, Landing};
 use crate::pipeline::in_force;
@@ -187,10 +188,17 @@ impl Loader {
             }
         };
         self.landed.look(&self.store, &self.stream.name).await?;
-        match seen(&self.landed, &drop.key, &sha256, self.bulk.on_duplicate) {
+        let candidate = Candidate {
+            id: drop.job.as_str(),
+            key: &drop.key,
+            sha256: &sha256,
+            files: &[],
+            policy: self.bulk.on_duplicate,
+        };
+        match candidate.seen(&self.landed) {
             Seen::New => {}
             Seen::Flagged(reason) => document.reason = Some(reason),
-            Seen::Before(reason) => {
+            Seen::Before(reason) | Seen::Partly(reason) => {
                 document.reason = Some(reason);
                 document.counts = JobCounts::default();
                 document.files[0].counts = JobCounts::default();
@@ -213,11 +221,7 @@ impl Loader {
         };
         let ready = batch(&plan, &self.instance, &read, files, rejects);
         let known = self.landed.newest().unwrap_or(0);
-        let refuse = |other: &JobRecord| {
-            let policy = self.bulk.on_duplicate;
-            is_duplicate(other, &drop.key, &sha256, policy)
-                .then(|| format!("job {} of the same content landed meanwhile", other.id))
-        };
+        let refuse = |other: &JobRecord| candidate.meets(other);
         match self.committer.land_job(&ready, known, &refuse).await {
             Landing::Duplicate { reason } => {
                 folder.forget_rows()?;

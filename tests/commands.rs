@@ -15,6 +15,9 @@ mod lake;
 mod house;
 #[path = "commands/jobs.rs"]
 mod jobs;
+#[cfg(debug_assertions)]
+#[path = "commands/jobs_at_once.rs"]
+mod jobs_at_once;
 #[path = "commands/jobs_drops.rs"]
 mod jobs_drops;
 #[cfg(debug_assertions)]

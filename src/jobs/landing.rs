@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
+use crate::bucket::Object;
 use crate::error::Error;
 use crate::jobs::work::{Halt, Step, Work};
 use crate::lake::ReadyBatch;
 use crate::lake::jobs::LandedJobs;
 use crate::model::job::{JobCounts, JobId, JobState};
 use crate::model::ledger::{Cut, JobRecord};
-use crate::pipeline::bulk::land::{self, ReadFile, ReadJob, Seen};
+use crate::pipeline::bulk::duplicates::{Candidate, Seen};
+use crate::pipeline::bulk::land::{self, ReadFile, ReadJob};
 use crate::pipeline::commit::Landing;
 use crate::pipeline::plan::StreamPlan;
 use crate::pipeline::trail;
@@ -24,8 +26,16 @@ impl Work {
         sha256: String,
     ) -> Step<Option<String>> {
         self.count();
-        let own_ids = self.own_ids();
-        let ready = self.ready(plan, &sha256, &own_ids);
+        let own_files = self.own_files();
+        let ready = self.ready(plan, &sha256, &own_files);
+        let job = self.job.clone();
+        let candidate = Candidate {
+            id: job.id.as_str(),
+            key: &job.key,
+            sha256: &sha256,
+            files: &own_files,
+            policy: self.shared.bulk.on_duplicate,
+        };
         loop {
             self.halted()?;
             let shared = self.shared.clone();
@@ -35,10 +45,13 @@ impl Work {
                 if let Some(landed) = landed.by_id(self.job.id.as_str()).cloned() {
                     return self.find_what_landed(&landed).await;
                 }
-                let reason = self.beside(&landed, &sha256, &own_ids)?;
+                let reason = self.beside(&landed, &candidate)?;
                 (landed.newest().unwrap_or(0), reason)
             };
-            let refuse = |other: &JobRecord| self.refuses(other, &sha256, &own_ids);
+            let refuse = |other: &JobRecord| match job.is_reload {
+                true => None,
+                false => candidate.meets(other),
+            };
             let began = shared.clock.tick();
             let landing = shared.committer.land_job(&ready, known, &refuse).await;
             let count = |outcome: &str, n: u64| {
@@ -85,69 +98,37 @@ impl Work {
     }
 
     /// What the job is beside those that landed; why it lands all the same.
-    fn beside(
-        &self,
-        landed: &LandedJobs,
-        sha256: &str,
-        own_ids: &[String],
-    ) -> Step<Option<String>> {
-        if let Some(reason) = self.landed_before(landed, own_ids) {
-            return Err(Halt::Over(JobState::Failed, reason));
-        }
+    fn beside(&self, landed: &LandedJobs, candidate: &Candidate<'_>) -> Step<Option<String>> {
         if self.job.is_reload {
             return Ok(Some("an operator asked to load it again".to_owned()));
         }
-        let policy = self.shared.bulk.on_duplicate;
-        match land::seen(landed, &self.job.key, sha256, policy) {
+        match candidate.seen(landed) {
             Seen::New => Ok(None),
             Seen::Flagged(reason) => Ok(Some(reason)),
             Seen::Before(reason) => Err(Halt::Over(JobState::JobComplete, reason)),
+            Seen::Partly(reason) => Err(Halt::Over(JobState::Failed, reason)),
         }
     }
 
-    /// A file of a manifest that landed before: by itself, or by another manifest.
-    fn landed_before(&self, landed: &LandedJobs, own_ids: &[String]) -> Option<String> {
-        if self.job.is_reload {
-            return None;
-        }
-        let mut files = self.job.files.iter().zip(own_ids);
-        files.find_map(|(file, own)| {
-            let other = landed.by_id(own)?;
-            Some(format!(
-                "{} landed before, as job {} of {}",
-                file.key,
-                other.id(),
-                other.key
-            ))
-        })
-    }
-
-    /// The ids that the files of a manifest would have as jobs of their own.
-    fn own_ids(&self) -> Vec<String> {
+    /// The files of a manifest: their keys, and the ids that they would have as jobs of their own.
+    fn own_files(&self) -> Vec<(String, String)> {
         if !self.job.is_manifest() {
             return Vec::new();
         }
         let stream = self.shared.stream();
-        let files = self.job.files.iter();
-        files
-            .map(|file| JobId::of(stream, &file.key, &file.identity(), 0))
-            .map(|id| id.as_str().to_owned())
-            .collect()
+        let own = |file: &Object| {
+            let id = JobId::of(stream, &file.key, &file.identity(), 0);
+            (file.key.to_string(), id.as_str().to_owned())
+        };
+        self.job.files.iter().map(own).collect()
     }
 
-    /// Why it must not land beside a job that landed since the look.
-    fn refuses(&self, other: &JobRecord, sha256: &str, own_ids: &[String]) -> Option<String> {
-        if self.job.is_reload {
-            return None;
-        }
-        let is_a_file =
-            own_ids.contains(&other.id) || other.files.iter().any(|id| id == self.job.id.as_str());
-        let policy = self.shared.bulk.on_duplicate;
-        let is_same = land::is_duplicate(other, &self.job.key, sha256, policy);
-        (is_a_file || is_same).then(|| format!("job {} landed meanwhile", other.id))
-    }
-
-    fn ready(&self, plan: &Arc<StreamPlan>, sha256: &str, own_ids: &[String]) -> ReadyBatch {
+    fn ready(
+        &self,
+        plan: &Arc<StreamPlan>,
+        sha256: &str,
+        own_files: &[(String, String)],
+    ) -> ReadyBatch {
         let files = self.document.files.iter().map(|file| ReadFile {
             key: &file.key,
             records: file.records,
@@ -159,7 +140,7 @@ impl Work {
             identity: &self.job.identity,
             sha256: sha256.to_owned(),
             files: files.collect(),
-            own_ids: own_ids.to_vec(),
+            own_ids: own_files.iter().map(|(_, id)| id.clone()).collect(),
         };
         let parts = self.parts.iter();
         let data = parts.clone().flat_map(|part| part.data.clone()).collect();

@@ -2,10 +2,11 @@
 //!
 //! Owns: the course of one job from its first byte to its commit and its result. `convert` reads and
 //! judges, `limits` ends a job that has too many rejects, `failed` gives the rejected rows back,
-//! `land` makes it visible. Does not own: where files come from and where results go (the caller),
+//! `duplicates` holds it against what landed, `land` makes it visible. Does not own: where files come from and where results go (the caller),
 //! CSV itself (`source::csv`, `decode::csv`), the commit protocol (`commit`).
 
 mod convert;
+pub mod duplicates;
 pub mod failed;
 pub mod land;
 mod limits;

@@ -162,31 +162,34 @@ impl Site {
     }
 
     pub(crate) fn daemon(&self) -> Daemon {
-        self.started(None)
+        self.daemon_with("log", &[])
     }
 
     /// Runs a daemon until it dies at a fail point of a debug build, see `src/fail_point.rs`.
     #[cfg(debug_assertions)]
     pub(crate) fn dies_at(&self, point: &str) {
-        let mut daemon = self.started(Some(point));
+        let mut daemon = self.daemon_with("log", &[("WEIR_FAIL_POINT", point)]);
         wait(&format!("it dies at {point}"), || {
             daemon.child.try_wait().unwrap()
         });
     }
 
-    fn started(&self, fail_point: Option<&str>) -> Daemon {
-        let log = self.path("log");
+    /// A daemon that writes to `log`, with further settings from its environment.
+    pub(crate) fn daemon_with(&self, log: &str, settings: &[(&str, &str)]) -> Daemon {
+        let log = self.path(log);
         let errors = std::fs::File::options()
             .create(true)
             .append(true)
             .open(&log)
             .unwrap();
-        let mut command = self.command();
-        if let Some(point) = fail_point {
-            command.env("WEIR_FAIL_POINT", point);
-        }
-        command.arg("run").stdout(Stdio::null()).stderr(errors);
-        let child = command.spawn().unwrap();
+        let child = self
+            .command()
+            .envs(settings.iter().copied())
+            .arg("run")
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .spawn()
+            .unwrap();
         Daemon { child, log }
     }
 }
@@ -211,7 +214,7 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status();
         assert!(sent.unwrap().success());

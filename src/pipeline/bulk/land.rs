@@ -1,11 +1,8 @@
 //! A job that was read, on its way into the table.
 //!
-//! Owns: the commit's record, and what a drop that is in the ledger already becomes. Does not own: the
-//! commit protocol (`commit`): a job has no position in the table, and its batch, which is the same
-//! for everyone who works on it, stands for it.
+//! Owns: the commit's record. Does not own: the commit protocol (`commit`): a job has no position in the
+//! table, and its batch, which is the same for everyone who works on it, stands for it.
 
-use crate::config::OnDuplicate;
-use crate::lake::jobs::LandedJobs;
 use crate::lake::{DataFile, ReadyBatch};
 use crate::model::job::{Identity, JobCounts, JobId};
 use crate::model::ledger::{
@@ -40,45 +37,6 @@ pub struct ReadFile<'a> {
     pub records: u64,
     /// What became of them.
     pub counts: JobCounts,
-}
-
-/// What a drop is beside those that landed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
-    /// None of them has its content.
-    New,
-    /// It is loaded, though this one has its content under another name.
-    Flagged(String),
-    /// It is not loaded, for this reason.
-    Before(String),
-}
-
-/// Holds a drop's content against the jobs that landed.
-pub fn seen(landed: &LandedJobs, key: &str, sha256: &str, policy: OnDuplicate) -> Seen {
-    if let Some(before) = landed.same_drop(key, sha256) {
-        return Seen::Before(format!(
-            "the same content landed under this name as job {}",
-            before.id()
-        ));
-    }
-    match (landed.same_content(sha256), policy) {
-        (None, _) => Seen::New,
-        (Some(before), OnDuplicate::Load) => Seen::Flagged(format!(
-            "loaded, though {} has the same content (job {})",
-            before.key,
-            before.id()
-        )),
-        (Some(before), OnDuplicate::Skip) => Seen::Before(format!(
-            "{} has the same content and landed as job {}; `bulk.on_duplicate` is skip",
-            before.key,
-            before.id()
-        )),
-    }
-}
-
-/// True if a job must not land beside `other`, which has its content.
-pub fn is_duplicate(other: &JobRecord, key: &str, sha256: &str, policy: OnDuplicate) -> bool {
-    other.sha256 == sha256 && (other.key == key || policy == OnDuplicate::Skip)
 }
 
 /// The batch that lands a job.
