@@ -27,6 +27,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config};
 use crate::error::{Error, Kind};
+use crate::fail_point;
 
 pub use logs::start as start_logs;
 
@@ -118,6 +119,17 @@ impl Context {
             tracing::warn!("{note}");
         }
         Ok(config)
+    }
+
+    /// Arms the fail point that a test asks for.
+    fn arm_fail_point(&self) {
+        if let Some(spec) = self.environment.get("WEIR_FAIL_POINT")
+            && !fail_point::arm(spec)
+        {
+            tracing::warn!(
+                "WEIR_FAIL_POINT is set, and this build has no fail points or it names none"
+            );
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::config::{Bulk, Config, Stream};
 use crate::error::{Error, Result};
 use crate::lake::delta::DeltaTable;
 use crate::lake::jobs::LandedJobs;
-use crate::lake::{DataFile, LakeTable};
+use crate::lake::{DataFile, LakeTable, ReadyBatch};
 use crate::model::job::{Identity, JobCounts, JobDocument, JobFile, JobId, JobState};
 use crate::model::ledger::{JobRecord, RejectsFile};
 use crate::pipeline::bulk::duplicates::{Candidate, Seen};
@@ -187,26 +187,6 @@ impl Loader {
                 return Err(Error::internal("a file that was read has no hash"));
             }
         };
-        self.landed.look(&self.store, &self.stream.name).await?;
-        let candidate = Candidate {
-            id: drop.job.as_str(),
-            key: &drop.key,
-            sha256: &sha256,
-            files: &[],
-            policy: self.bulk.on_duplicate,
-        };
-        match candidate.seen(&self.landed) {
-            Seen::New => {}
-            Seen::Flagged(reason) => document.reason = Some(reason),
-            Seen::Before(reason) | Seen::Partly(reason) => {
-                document.reason = Some(reason);
-                document.counts = JobCounts::default();
-                document.files[0].counts = JobCounts::default();
-                document.files[0].records = 0;
-                folder.forget_rows()?;
-                return Ok(Some(JobState::JobComplete));
-            }
-        }
         let read = ReadJob {
             job: &drop.job,
             key: &drop.key,
@@ -220,23 +200,55 @@ impl Loader {
             own_ids: Vec::new(),
         };
         let ready = batch(&plan, &self.instance, &read, files, rejects);
-        let known = self.landed.newest().unwrap_or(0);
-        let refuse = |other: &JobRecord| candidate.meets(other);
-        match self.committer.land_job(&ready, known, &refuse).await {
-            Landing::Duplicate { reason } => {
-                folder.forget_rows()?;
-                *document = self.begun(drop);
-                document.reason = Some(reason);
-                Ok(Some(JobState::JobComplete))
+        let candidate = Candidate {
+            id: drop.job.as_str(),
+            key: &drop.key,
+            sha256: &sha256,
+            files: &[],
+            policy: self.bulk.on_duplicate,
+        };
+        self.land(&candidate, &ready, folder, document).await
+    }
+
+    /// Lands what was read; `None` if it is to be read again.
+    async fn land(
+        &mut self,
+        candidate: &Candidate<'_>,
+        ready: &ReadyBatch,
+        folder: &ResultFolder,
+        document: &mut JobDocument,
+    ) -> Result<Option<JobState>> {
+        loop {
+            self.landed.look(&self.store, &self.stream.name).await?;
+            document.reason = match candidate.seen(&self.landed) {
+                Seen::New => None,
+                Seen::Flagged(reason) => Some(reason),
+                Seen::Before(reason) | Seen::Partly(reason) => {
+                    document.reason = Some(reason);
+                    document.counts = JobCounts::default();
+                    document.files[0].counts = JobCounts::default();
+                    document.files[0].records = 0;
+                    folder.forget_rows()?;
+                    return Ok(Some(JobState::JobComplete));
+                }
+            };
+            let known = self.landed.newest().unwrap_or(0);
+            let is_flagged = document.reason.is_some();
+            let refuse = |other: &JobRecord| candidate.meets(other, is_flagged);
+            match self.committer.land_job(ready, known, &refuse).await {
+                Landing::Committed { .. } | Landing::AlreadyCommitted { .. } => {
+                    // The process may end behind this.
+                    let _ = trail::follow(&self.table, &self.stream.name).await.await;
+                    return Ok(Some(JobState::JobComplete));
+                }
+                // What it met is in the ledger now, and the look says what it is beside it.
+                Landing::Duplicate { .. } => {}
+                Landing::SchemaBehind { .. } | Landing::UploadAgain => return Ok(None),
+                Landing::Fenced { .. } => {
+                    return Err(Error::internal("a job has no position to be fenced by"));
+                }
+                Landing::GaveUp(error) => return Err(error),
             }
-            Landing::Committed { .. } | Landing::AlreadyCommitted { .. } => {
-                // The process may end behind this.
-                let _ = trail::follow(&self.table, &self.stream.name).await.await;
-                Ok(Some(JobState::JobComplete))
-            }
-            Landing::SchemaBehind { .. } | Landing::UploadAgain => Ok(None),
-            Landing::Fenced { .. } => Err(Error::internal("a job has no position to be fenced by")),
-            Landing::GaveUp(error) => Err(error),
         }
     }
 

@@ -37,6 +37,7 @@ struct Document {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     let config = context.load()?;
+    context.arm_fail_point();
     let stream = streams::one(&config, &arguments.stream)?;
     let loaded = runtime()?.block_on(async {
         let store = open_lake(&config)?;

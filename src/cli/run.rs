@@ -12,7 +12,6 @@ use crate::cli::{Context, EXIT_INCOMPLETE, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::fail_point;
 use crate::http;
 use crate::jobs::board::JobBoard;
 use crate::metrics::Metrics;
@@ -26,13 +25,7 @@ pub(super) struct Arguments {}
 /// Runs until a signal; a second one, or the end of the grace period, leaves at once.
 pub(super) fn run(context: &Context) -> Result<ExitCode> {
     let config = load(context)?;
-    if let Some(spec) = context.environment.get("WEIR_FAIL_POINT")
-        && !fail_point::arm(spec)
-    {
-        tracing::warn!(
-            "WEIR_FAIL_POINT is set, and this build has no fail points or it names none"
-        );
-    }
+    context.arm_fail_point();
     let runtime = runtime()?;
     let code = runtime.block_on(serve(config));
     // What is still under way, such as a request to a store that hangs, ends with the process: a

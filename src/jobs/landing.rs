@@ -50,7 +50,7 @@ impl Work {
             };
             let refuse = |other: &JobRecord| match job.is_reload {
                 true => None,
-                false => candidate.meets(other),
+                false => candidate.meets(other, reason.is_some()),
             };
             let began = shared.clock.tick();
             let landing = shared.committer.land_job(&ready, known, &refuse).await;

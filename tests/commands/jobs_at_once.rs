@@ -58,3 +58,23 @@ fn of_two_manifests_at_once_that_share_a_file_one_lands() {
     quick.stop();
     assert_eq!(site.proven(), [3, 3, 0]);
 }
+
+#[test]
+fn the_same_content_at_once_under_two_names_is_flagged_once() {
+    let site = Site::new("");
+    let slow = sleeper(&site);
+    site.place("r/a.csv", GOOD);
+    sleeps(&slow);
+    let quick = other(&site);
+    site.place("r/b.csv", GOOD);
+    let b = site.complete("r/b.csv");
+    assert_eq!(shown(&b), ("JobComplete", 2, ""));
+    slow.signal("-CONT");
+    let a = site.complete("r/a.csv");
+    let id = b["id"].as_str().unwrap();
+    let reason = format!("loaded, though r/b.csv has the same content (job {id})");
+    assert_eq!(shown(&a), ("JobComplete", 2, reason.as_str()));
+    slow.stop();
+    quick.stop();
+    assert_eq!(site.proven(), [4, 4, 0]);
+}

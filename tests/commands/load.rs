@@ -1,11 +1,15 @@
 //! `weir load`: files as jobs, their results, and that nothing lands twice.
 
 use std::path::{Path, PathBuf};
+#[cfg(debug_assertions)]
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::house::{Done, weir};
+#[cfg(debug_assertions)]
+use crate::site::wait;
 
 const SCHEMA: &str = r#"{"type": "record", "name": "R", "fields": [
     {"name": "id", "type": "long"},
@@ -175,6 +179,43 @@ fn nothing_lands_twice() {
         assert_eq!(house.load("a.csv").1["accepted"], 1);
         let rows = 3 + third;
         assert_eq!(house.proven(), [rows, rows, 0]);
+    }
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn the_same_content_loaded_at_once_under_two_names_is_flagged_or_skipped() {
+    for (policy, rows) in [("load", 2), ("skip", 0)] {
+        let house = House::new(&format!("on_duplicate = \"{policy}\""));
+        for name in ["a.csv", "b.csv"] {
+            house.write(name, "id,name,amount\n1,a,1\n2,b,2\n");
+        }
+        let told = std::fs::File::create(house.path("told")).unwrap();
+        let mut slow = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .arg("--config")
+            .arg(house.path("weir.toml"))
+            .args(["load", "r", "--format", "json"])
+            .arg(house.path("a.csv"))
+            .env("WEIR_FAIL_POINT", "before_put:1:freeze")
+            .stdout(told)
+            .spawn()
+            .unwrap();
+        let id = slow.id().to_string();
+        wait("it sleeps right before its commit", || {
+            let state = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+            state.contains(") T ").then_some(())
+        });
+        assert_eq!(house.load("b.csv").1["accepted"], 2);
+        let woken = Command::new("kill").args(["-CONT", &id]).status();
+        assert!(woken.unwrap().success());
+        assert_eq!(slow.wait().unwrap().code(), Some(0));
+        let told = std::fs::read_to_string(house.path("told")).unwrap();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let job = &told["jobs"][0];
+        assert_eq!(job["accepted"], rows, "{job:#}");
+        let reason = job["reason"].as_str().unwrap();
+        assert!(reason.contains("b.csv has the same content"), "{job:#}");
+        assert_eq!(house.proven(), [2 + rows, 2 + rows, 0]);
     }
 }
 

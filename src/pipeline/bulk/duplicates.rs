@@ -67,13 +67,14 @@ impl Candidate<'_> {
         }
     }
 
-    /// Why it cannot land without another look, where `other` landed since the last.
-    pub fn meets(&self, other: &JobRecord) -> Option<String> {
+    /// Why it cannot land without another look, where `other` landed since the last. What is told of it
+    /// already (`is_flagged`) need not be told of a second one.
+    pub fn meets(&self, other: &JobRecord, is_flagged: bool) -> Option<String> {
         let own: Vec<&str> = self.files.iter().map(|(_, id)| id.as_str()).collect();
         let is_mine = |id: &String| id == self.id || own.contains(&id.as_str());
         let shares_a_file = is_mine(&other.id) || other.files.iter().any(is_mine);
-        let is_same = other.sha256 == self.sha256
-            && (other.key == self.key || self.policy == OnDuplicate::Skip);
+        let is_told = is_flagged && self.policy == OnDuplicate::Load;
+        let is_same = other.sha256 == self.sha256 && (other.key == self.key || !is_told);
         (shares_a_file || is_same).then(|| format!("job {} landed meanwhile", other.id))
     }
 }

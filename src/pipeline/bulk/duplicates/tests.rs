@@ -40,7 +40,37 @@ fn jobs_that_share_a_file_do_not_land_beside_each_other() {
         (one, record("n", &files(&["b"])), false),
     ] {
         let reason = format!("job {} landed meanwhile", other.id);
-        let told = candidate.meets(&other);
+        let told = candidate.meets(&other, false);
         assert_eq!(told, meets.then_some(reason), "{candidate:?} {other:?}");
+    }
+}
+
+#[test]
+fn the_same_content_lands_behind_another_look_until_it_is_flagged() {
+    let candidate = Candidate {
+        id: "a",
+        key: "r/a",
+        sha256: "content of b",
+        files: &[],
+        policy: OnDuplicate::Load,
+    };
+    let skipping = Candidate {
+        policy: OnDuplicate::Skip,
+        ..candidate
+    };
+    let under_its_name = Candidate {
+        key: "r/b",
+        ..candidate
+    };
+    for (candidate, is_flagged, meets) in [
+        (candidate, false, true),
+        (candidate, true, false),
+        (skipping, false, true),
+        (skipping, true, true),
+        (under_its_name, true, true),
+    ] {
+        let told = candidate.meets(&record("b", &[]), is_flagged);
+        assert_eq!(told.is_some(), meets, "{candidate:?} {is_flagged}");
+        assert_eq!(candidate.meets(&record("c", &[]), is_flagged), None);
     }
 }
