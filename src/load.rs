@@ -197,7 +197,7 @@ impl Loader {
                 records: outcome.records,
                 counts,
             }],
-            own_ids: Vec::new(),
+            own_files: Vec::new(),
         };
         let ready = batch(&plan, &self.instance, &read, files, rejects);
         let candidate = Candidate {

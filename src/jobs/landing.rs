@@ -5,28 +5,36 @@
 
 use std::sync::Arc;
 
-use crate::bucket::Object;
+use sha2::{Digest, Sha256};
+
 use crate::error::Error;
 use crate::jobs::work::{Halt, Step, Work};
 use crate::lake::ReadyBatch;
-use crate::lake::jobs::LandedJobs;
-use crate::model::job::{JobCounts, JobId, JobState};
-use crate::model::ledger::{Cut, JobRecord};
-use crate::pipeline::bulk::duplicates::{Candidate, Seen};
+use crate::lake::jobs::{LandedJob, LandedJobs};
+use crate::model::job::{JobCounts, JobId, JobState, hex};
+use crate::model::ledger::{Cut, FileRecord, JobRecord};
+use crate::pipeline::bulk::duplicates::{self, Candidate, Seen};
 use crate::pipeline::bulk::land::{self, ReadFile, ReadJob};
 use crate::pipeline::commit::Landing;
 use crate::pipeline::plan::StreamPlan;
 use crate::pipeline::trail;
 
+/// What is told of a job that landed though it had before.
+const RELOAD: &str = "an operator asked to load it again";
+
 impl Work {
-    /// Lands the job, whose content is `sha256`; a reason that it may have all the same.
+    /// Lands the job, whose files have the contents `hashes`; a reason that it may have all the same.
     pub(super) async fn land(
         &mut self,
         plan: &Arc<StreamPlan>,
-        sha256: String,
+        hashes: &[String],
     ) -> Step<Option<String>> {
         self.count();
-        let own_files = self.own_files();
+        let sha256 = match hashes {
+            [one] => one.clone(),
+            many => hex(&Sha256::digest(many.join("\n"))),
+        };
+        let own_files = self.own_files(hashes);
         let ready = self.ready(plan, &sha256, &own_files);
         let job = self.job.clone();
         let candidate = Candidate {
@@ -100,7 +108,7 @@ impl Work {
     /// What the job is beside those that landed; why it lands all the same.
     fn beside(&self, landed: &LandedJobs, candidate: &Candidate<'_>) -> Step<Option<String>> {
         if self.job.is_reload {
-            return Ok(Some("an operator asked to load it again".to_owned()));
+            return Ok(Some(RELOAD.to_owned()));
         }
         match candidate.seen(landed) {
             Seen::New => Ok(None),
@@ -110,25 +118,30 @@ impl Work {
         }
     }
 
-    /// The files of a manifest: their keys, and the ids that they would have as jobs of their own.
-    fn own_files(&self) -> Vec<(String, String)> {
+    /// What is told of a job that is in the ledger, as when it landed.
+    pub(super) async fn told(&self, job: &LandedJob) -> Option<String> {
+        match self.job.is_reload {
+            true => Some(RELOAD.to_owned()),
+            false => duplicates::told(&*self.shared.landed.lock().await, job),
+        }
+    }
+
+    /// The files of a manifest, as the drops that they would be by themselves.
+    fn own_files(&self, hashes: &[String]) -> Vec<FileRecord> {
         if !self.job.is_manifest() {
             return Vec::new();
         }
         let stream = self.shared.stream();
-        let own = |file: &Object| {
-            let id = JobId::of(stream, &file.key, &file.identity(), 0);
-            (file.key.to_string(), id.as_str().to_owned())
-        };
-        self.job.files.iter().map(own).collect()
+        let files = self.job.files.iter().zip(&self.document.files).zip(hashes);
+        let own = files.map(|((file, read), sha256)| FileRecord {
+            id: JobId::of(stream, &file.key, &file.identity(), 0).to_string(),
+            key: file.key.to_string(),
+            sha256: (read.records > 0).then(|| sha256.clone()),
+        });
+        own.collect()
     }
 
-    fn ready(
-        &self,
-        plan: &Arc<StreamPlan>,
-        sha256: &str,
-        own_files: &[(String, String)],
-    ) -> ReadyBatch {
+    fn ready(&self, plan: &Arc<StreamPlan>, sha256: &str, own_files: &[FileRecord]) -> ReadyBatch {
         let files = self.document.files.iter().map(|file| ReadFile {
             key: &file.key,
             records: file.records,
@@ -140,7 +153,7 @@ impl Work {
             identity: &self.job.identity,
             sha256: sha256.to_owned(),
             files: files.collect(),
-            own_ids: own_files.iter().map(|(_, id)| id.clone()).collect(),
+            own_files: own_files.to_vec(),
         };
         let parts = self.parts.iter();
         let data = parts.clone().flat_map(|part| part.data.clone()).collect();

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -17,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::fail_point;
 use crate::jobs::parts::{self, StagedPart};
 use crate::jobs::work::{Halt, Step, TELL, Wanted, Work};
-use crate::model::job::{JobCounts, JobState, hex};
+use crate::model::job::{JobCounts, JobState};
 use crate::pipeline::budget::Stage;
 use crate::pipeline::bulk::{
     Conversion, Dropped, Ending, FailedRows, Outcome, Part, Resume, convert,
@@ -58,8 +57,8 @@ struct Pieces {
 }
 
 impl Work {
-    /// Reads every file to its end; the content's hash.
-    pub(super) async fn read(&mut self, plan: &Arc<StreamPlan>) -> Step<String> {
+    /// Reads every file to its end; the hashes of their contents.
+    pub(super) async fn read(&mut self, plan: &Arc<StreamPlan>) -> Step<Vec<String>> {
         let files = self.job.files.clone();
         let mut hashes = Vec::with_capacity(files.len());
         let mut nothing = Vec::new();
@@ -93,10 +92,7 @@ impl Work {
             let reason = reason.unwrap_or_else(|| "there is no record in it".to_owned());
             return Err(Halt::Over(JobState::JobComplete, reason));
         }
-        Ok(match hashes.as_slice() {
-            [one] => one.clone(),
-            many => hex(&Sha256::digest(many.join("\n"))),
-        })
+        Ok(hashes)
     }
 
     /// Reads one file from where its last part ends.

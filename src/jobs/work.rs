@@ -209,9 +209,9 @@ impl Work {
                 "going on behind what was staged of the job"
             );
         }
-        let sha256 = self.read(&plan).await?;
+        let hashes = self.read(&plan).await?;
         fail_point::pass("before_job");
-        let reason = self.land(&plan, sha256).await?;
+        let reason = self.land(&plan, &hashes).await?;
         fail_point::pass("after_job");
         Ok(reason)
     }
@@ -291,12 +291,16 @@ impl Work {
             self.progress = progress;
             self.parts = self.staged().await?;
             if parts::counts(self.parts.iter()) == self.document.counts {
-                return Ok(None);
+                return Ok(self.told(landed).await);
             }
         }
         self.parts.clear();
-        let lost = "what was staged of the rejected rows is lost; they are in the rejects table";
-        Ok((self.document.counts.rejected > 0).then(|| lost.to_owned()))
+        if self.document.counts.rejected > 0 {
+            let lost =
+                "what was staged of the rejected rows is lost; they are in the rejects table";
+            return Ok(Some(lost.to_owned()));
+        }
+        Ok(self.told(landed).await)
     }
 
     /// What was staged; nothing where it cannot be read.

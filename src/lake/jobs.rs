@@ -1,7 +1,7 @@
 //! The bulk jobs that landed in a table, by its ledger.
 //!
-//! Owns: which jobs there are, by id, by key and content, and by content; kept up with the log. Does
-//! not own: what each landed (`files`), what a drop that is there already becomes (`pipeline::bulk`).
+//! Owns: which jobs there are, by id, by key and content, and by content, and so the files of manifests;
+//! kept up with the log. Does not own: what each landed (`files`), what a drop that is there already becomes (`pipeline::bulk`).
 
 mod files;
 
@@ -17,7 +17,7 @@ use crate::lake::layout;
 use crate::lake::ledger::log::{self, Unread};
 use crate::lake::ledger::{Entry, Ledger, OPENINGS_MAX, folded_meanwhile};
 use crate::model::job::hex;
-use crate::model::ledger::JobRecord;
+use crate::model::ledger::{FileRecord, JobRecord};
 use crate::store::Store;
 
 pub use files::{files_of, times};
@@ -32,8 +32,8 @@ pub struct LandedJob {
     pub key: Box<str>,
     id: [u8; 16],
     sha256: [u8; 32],
-    /// Place of the next job with the same content.
-    next: Option<u32>,
+    /// The next with the same content.
+    next: Option<Place>,
 }
 
 impl LandedJob {
@@ -43,15 +43,43 @@ impl LandedJob {
     }
 }
 
+/// A file of a manifest that landed.
+#[derive(Debug)]
+struct LandedFile {
+    key: Box<str>,
+    sha256: [u8; 32],
+    /// Place of its job.
+    job: u32,
+    /// The next with the same content.
+    next: Option<Place>,
+}
+
+/// Where a content is: a place in `jobs`, or, with the highest bit set, in `files`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place(u32);
+
+const IN_FILES: u32 = 1 << 31;
+
+/// What has a content: a job, or a file of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder<'a> {
+    /// Key of the file; of a job that is no manifest, its own.
+    pub key: &'a str,
+    /// The job.
+    pub job: &'a LandedJob,
+}
+
 /// The jobs of one table up to a version.
 #[derive(Debug, Default)]
 pub struct LandedJobs {
     /// In the order in which they landed.
     jobs: Vec<LandedJob>,
+    /// Files of manifests, in the order in which they landed.
+    files: Vec<LandedFile>,
     /// Places in `jobs`.
     by_id: HashMap<[u8; 16], u32>,
-    /// Content hash → places of the first and the last job of that content.
-    by_content: HashMap<[u8; 32], (u32, u32)>,
+    /// Content hash → the first and the last with that content.
+    by_content: HashMap<[u8; 32], (Place, Place)>,
     /// The last version that was looked at.
     newest: Option<u64>,
 }
@@ -62,20 +90,49 @@ impl LandedJobs {
         self.at(*self.by_id.get(&compact(id))?)
     }
 
-    /// The first job of that content under the same key.
+    /// The first job of that content under the same key, or with such a file.
     pub fn same_drop(&self, key: &str, sha256: &str) -> Option<&LandedJob> {
-        self.of_content(sha256).find(|landed| *landed.key == *key)
+        let mut holders = self.of_content(compact(sha256));
+        holders.find(|holder| holder.key == key).map(|h| h.job)
     }
 
-    /// The first job of that content, under whatever key.
-    pub fn same_content(&self, sha256: &str) -> Option<&LandedJob> {
-        self.of_content(sha256).next()
+    /// The first of that content, under whatever key.
+    pub fn same_content(&self, sha256: &str) -> Option<Holder<'_>> {
+        self.of_content(compact(sha256)).next()
     }
 
-    fn of_content(&self, sha256: &str) -> impl Iterator<Item = &LandedJob> {
-        let first = self.by_content.get(&compact(sha256));
-        let first = first.and_then(|(first, _)| self.at(*first));
-        std::iter::successors(first, |landed| self.at(landed.next?))
+    /// What had the content of a job when that landed: the key of the job or of its file, and the first
+    /// that has the same.
+    pub fn doubled(&self, job: &LandedJob) -> Option<(&str, Holder<'_>)> {
+        let place = *self.by_id.get(&job.id)?;
+        let files = self.files.iter().filter(|file| file.job == place);
+        let files = files.map(|file| (&*file.key, file.sha256));
+        let own = std::iter::once((&*self.at(place)?.key, job.sha256)).chain(files);
+        own.filter_map(|(key, sha256)| Some((key, self.of_content(sha256).next()?)))
+            .find(|(_, first)| first.job.version < job.version)
+    }
+
+    /// Everything of a content, in the order in which it landed.
+    fn of_content(&self, sha256: [u8; 32]) -> impl Iterator<Item = Holder<'_>> {
+        let first = self.by_content.get(&sha256).map(|(first, _)| *first);
+        let mut next = first;
+        std::iter::from_fn(move || {
+            let (holder, behind) = self.holder(next?)?;
+            next = behind;
+            Some(holder)
+        })
+    }
+
+    /// What is at a place, and the place of the next with its content.
+    fn holder(&self, place: Place) -> Option<(Holder<'_>, Option<Place>)> {
+        if place.0 & IN_FILES == 0 {
+            let job = self.at(place.0)?;
+            return Some((Holder { key: &job.key, job }, job.next));
+        }
+        let file = self.files.get(usize::try_from(place.0 & !IN_FILES).ok()?)?;
+        let job = self.at(file.job)?;
+        let key = &file.key;
+        Some((Holder { key, job }, file.next))
     }
 
     fn at(&self, place: u32) -> Option<&LandedJob> {
@@ -195,7 +252,7 @@ impl LandedJobs {
         }
         self.newest = Some(version);
         let Some(job) = job else { return };
-        let Ok(place) = u32::try_from(self.jobs.len()) else {
+        let Some(place) = below_files(self.jobs.len()) else {
             return;
         };
         let (id, sha256) = (compact(&job.id), compact(&job.sha256));
@@ -207,19 +264,70 @@ impl LandedJobs {
             next: None,
         });
         self.by_id.insert(id, place);
-        // Its files are no jobs of their own any more.
-        for file in &job.files {
-            self.by_id.entry(compact(file)).or_insert(place);
+        for file in job.files {
+            // It is no job of its own any more.
+            self.by_id.entry(compact(&file.id)).or_insert(place);
+            self.take_file(place, file);
         }
+        // Behind its files: of a manifest of one file, that one has the content.
+        self.join(sha256, Place(place));
+    }
+
+    fn take_file(&mut self, job: u32, file: FileRecord) {
+        let (Some(sha256), Some(place)) = (file.sha256, below_files(self.files.len())) else {
+            return;
+        };
+        let sha256 = compact(&sha256);
+        self.files.push(LandedFile {
+            key: file.key.into(),
+            sha256,
+            job,
+            next: None,
+        });
+        self.join(sha256, Place(place | IN_FILES));
+    }
+
+    /// Puts a place behind the others of its content.
+    fn join(&mut self, sha256: [u8; 32], place: Place) {
         let (_, last) = self.by_content.entry(sha256).or_insert((place, place));
         let before = std::mem::replace(last, place);
-        if before != place
-            && let Ok(before) = usize::try_from(before)
-            && let Some(before) = self.jobs.get_mut(before)
-        {
-            before.next = Some(place);
+        if before == place {
+            return;
+        }
+        let Ok(at) = usize::try_from(before.0 & !IN_FILES) else {
+            return;
+        };
+        let next = match before.0 & IN_FILES {
+            0 => self.jobs.get_mut(at).map(|job| &mut job.next),
+            _ => self.files.get_mut(at).map(|file| &mut file.next),
+        };
+        if let Some(next) = next {
+            *next = Some(place);
         }
     }
+}
+
+#[cfg(test)]
+impl LandedJobs {
+    /// These, each at the next version from 1.
+    pub(crate) fn of(jobs: impl IntoIterator<Item = JobRecord>) -> Self {
+        let mut landed = Self::default();
+        for (job, version) in jobs.into_iter().zip(1..) {
+            landed.take(version, Some(job));
+        }
+        landed
+    }
+
+    /// How an id is told.
+    pub(crate) fn id_of(text: &str) -> String {
+        hex(&compact::<16>(text))
+    }
+}
+
+/// The place behind so many, as far as there is one.
+fn below_files(count: usize) -> Option<u32> {
+    let place = u32::try_from(count).ok();
+    place.filter(|place| place & IN_FILES == 0)
 }
 
 /// The bytes of an id or a hash, which are hexadecimal digits of just that length; of any other text

@@ -209,9 +209,44 @@ pub struct JobRecord {
     pub identity: String,
     /// Content hash, hexadecimal.
     pub sha256: String,
-    /// Of a manifest, the ids that its files would have as jobs of their own.
+    /// Of a manifest, its files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<String>,
+    pub files: Vec<FileRecord>,
+}
+
+/// A file of a manifest, as the drop that it would be by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "WrittenFile")]
+pub struct FileRecord {
+    /// The id that it would have as a job of its own.
+    pub id: String,
+    /// Its key; empty where the record is of the older form, which has only the id.
+    pub key: String,
+    /// Content hash, hexadecimal; none of a file without records, which doubles nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// The forms of a [`FileRecord`].
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenFile {
+    Id(String),
+    Whole {
+        id: String,
+        key: String,
+        sha256: Option<String>,
+    },
+}
+
+impl From<WrittenFile> for FileRecord {
+    fn from(written: WrittenFile) -> Self {
+        let (id, key, sha256) = match written {
+            WrittenFile::Id(id) => (id, String::new(), None),
+            WrittenFile::Whole { id, key, sha256 } => (id, key, sha256),
+        };
+        Self { id, key, sha256 }
+    }
 }
 
 /// The object under `weir` in a commit's `commitInfo`.

@@ -259,6 +259,71 @@ fn a_manifest_waits_for_its_files_and_lands_them_in_one_commit() {
 }
 
 #[test]
+fn files_of_a_manifest_are_known_by_key_and_content_as_others_are() {
+    for policy in ["load", "skip"] {
+        let site = Site::new(&format!("on_duplicate = \"{policy}\""));
+        let daemon = site.daemon();
+        let manifest = |files: &[&str]| json!({ "files": files }).to_string();
+        site.place("r/one.job.json", manifest(&["a.csv", "b.csv"]));
+        site.place("r/a.csv", GOOD);
+        site.place("r/b.csv", "id,name,amount\n3,c,3\n");
+        let one = site.complete("r/one.job.json");
+        let of_one = format!("{} of r/one.job.json", one["id"].as_str().unwrap());
+        // A new identity of the same file, by itself.
+        std::fs::remove_file(site.path("drop/r/one.job.json")).unwrap();
+        site.place("r/c.csv", "id,name,amount\n4,d,4\n");
+        site.complete("r/c.csv");
+        touch(&site.path("drop/r/a.csv"), 60);
+        let touched = wait("the touched file is a job", || {
+            let job = site.complete("r/a.csv");
+            (job["id"] != one["id"]).then_some(job)
+        });
+        let reason = format!("the same content landed under this name as job {of_one}");
+        assert_eq!(outcome(&touched), ("JobComplete", 0, 0, reason.as_str()));
+        // In another manifest.
+        std::fs::remove_file(site.path("drop/r/b.csv")).unwrap();
+        site.place("r/two.job.json", manifest(&["d.csv", "b.csv"]));
+        site.place("r/d.csv", "id,name,amount\n5,e,5\n");
+        site.place("r/b.csv", "id,name,amount\n3,c,3\n");
+        let (code, two) = site.ended("r/two.job.json");
+        let reason = format!("r/b.csv landed before with the same content, as job {of_one}");
+        assert_eq!((code, outcome(&two)), (1, ("Failed", 2, 0, &*reason)));
+        // Under another name, by itself and in a manifest.
+        site.place("r/e.csv", "id,name,amount\n3,c,3\n");
+        let e = site.complete("r/e.csv");
+        site.place("r/three.job.json", manifest(&["f.csv", "g.csv"]));
+        site.place("r/f.csv", "id,name,amount\n6,f,6\n");
+        site.place("r/g.csv", "id,name,amount\n3,c,3\n");
+        let (_, three) = site.ended("r/three.job.json");
+        if policy == "load" {
+            let reason = format!("loaded, though r/b.csv has the same content (job {of_one})");
+            assert_eq!(outcome(&e), ("JobComplete", 1, 0, reason.as_str()));
+            let reason =
+                format!("loaded, though r/g.csv has the content of r/b.csv (job {of_one})");
+            assert_eq!(outcome(&three), ("JobComplete", 2, 0, reason.as_str()));
+        } else {
+            let skips = "`bulk.on_duplicate` is skip";
+            let reason =
+                format!("r/b.csv has the same content and landed as job {of_one}; {skips}");
+            assert_eq!(outcome(&e), ("JobComplete", 0, 0, reason.as_str()));
+            let reason = format!(
+                "r/g.csv has the content of r/b.csv, which landed as job {of_one}; {skips}, and a job lands whole or not at all"
+            );
+            assert_eq!(outcome(&three), ("Failed", 2, 0, reason.as_str()));
+        }
+        let rows = if policy == "load" { 7 } else { 4 };
+        assert_eq!(site.proven(), [rows, rows, 0]);
+        // All of it once more, on request.
+        let (_, asked) = site.json(&["jobs", "retry", "r/two.job.json", "--reload"]);
+        let again = site.complete(asked["job"].as_str().unwrap());
+        let reason = "an operator asked to load it again";
+        assert_eq!(outcome(&again), ("JobComplete", 2, 0, reason));
+        daemon.stop();
+        assert_eq!(site.proven(), [rows + 2, rows + 2, 0]);
+    }
+}
+
+#[test]
 fn a_manifest_that_waits_is_aborted_and_tried_again() {
     let site = Site::new("");
     let daemon = site.daemon();

@@ -78,12 +78,12 @@ pub(super) async fn retry(
             of(0)
         )));
     };
-    if known.state == JobState::JobComplete {
-        if !arguments.reload {
-            return Err(Error::refused(format!(
-                "the job {id} is complete; --reload loads all of its rows once more"
-            )));
-        }
+    if known.state == JobState::JobComplete && !arguments.reload {
+        return Err(Error::refused(format!(
+            "the job {id} is complete; --reload loads all of its rows once more"
+        )));
+    }
+    if arguments.reload {
         let is_free = |reload: &u32| meant.jobs.has_landed(&meant.trace, &of(*reload)).is_none();
         reload = (1..MOST_RELOADS)
             .find(is_free)

@@ -48,7 +48,10 @@ async fn jobs_are_found_by_id_and_content_and_kept_up() {
     let (x, y) = (hash_of("x"), hash_of("y"));
     assert_eq!(jobs.same_drop("b.csv", &x).map(|l| l.version), Some(2));
     assert_eq!(jobs.same_drop("c.csv", &x), None);
-    assert_eq!(jobs.same_content(&x).map(|l| l.version), Some(1));
+    assert_eq!(
+        jobs.same_content(&x).map(|h| (h.key, h.job.version)),
+        Some(("a.csv", 1))
+    );
     assert_eq!(jobs.same_content(&y), None);
 
     put(&objects, 3, None).await;
@@ -59,6 +62,87 @@ async fn jobs_are_found_by_id_and_content_and_kept_up() {
     put(&objects, 6, None).await;
     let error = jobs.look_in(&objects, "t").await.unwrap_err().to_string();
     assert!(error.contains("commits 5 to 5 of t are gone"), "{error}");
+}
+
+/// A manifest's commit: its files by name and content, `None` for one of the older form.
+async fn put_manifest(
+    objects: &Arc<dyn ObjectStore>,
+    version: u64,
+    files: &[(&str, Option<&str>)],
+) {
+    let file = |(name, content): &(&str, Option<&str>)| match content {
+        None => json!(id_of(name)),
+        Some("") => json!({"id": id_of(name), "key": format!("{name}.csv")}),
+        Some(content) => {
+            json!({"id": id_of(name), "key": format!("{name}.csv"), "sha256": hash_of(content)})
+        }
+    };
+    let combined = match files {
+        [(_, Some(content))] => hash_of(content),
+        _ => hash_of(&format!("all of {version}")),
+    };
+    let record = json!({
+        "version": 1, "role": "data", "instance": "i",
+        "batch": uuid::Uuid::from_u128(u128::from(version)),
+        "job": {"id": id_of(&version.to_string()), "key": format!("m{version}.job.json"),
+            "identity": "i", "sha256": combined, "files": files.iter().map(file).collect::<Vec<_>>()},
+    });
+    let line = json!({"commitInfo": {"weir": record}}).to_string();
+    let path = Path::from(format!("t/{}", layout::commit(version)));
+    objects.put(&path, line.into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn files_of_manifests_are_found_as_those_by_themselves_are_also_folded() {
+    let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    put(&objects, 0, None).await;
+    put_manifest(
+        &objects,
+        1,
+        &[("a", Some("x")), ("b", Some("y")), ("e", Some(""))],
+    )
+    .await;
+    put(&objects, 2, Some(["2", "c.csv", "y"])).await;
+    put_manifest(&objects, 3, &[("d", None)]).await;
+    put_manifest(&objects, 4, &[("f", Some("z"))]).await;
+    put(&objects, 5, Some(["5", "g.csv", "z"])).await;
+    let mut logged = LandedJobs::default();
+    logged.look_in(&objects, "t").await.unwrap();
+    put_segment(&objects, 0, 5).await;
+    remove(&objects, 0, 4).await;
+    let mut folded = LandedJobs::default();
+    folded.look_in(&objects, "t").await.unwrap();
+    for jobs in [logged, folded] {
+        assert_eq!((jobs.len(), jobs.newest()), (5, Some(5)));
+        for (name, version) in [("a", 1), ("b", 1), ("e", 1), ("d", 3), ("f", 4)] {
+            let job = jobs.by_id(&id_of(name)).map(|job| job.version);
+            assert_eq!(job, Some(version), "{name}");
+        }
+        let drop = |name: &str, content| jobs.same_drop(name, &hash_of(content));
+        assert_eq!(drop("a.csv", "x").map(|job| job.version), Some(1));
+        assert_eq!(drop("b.csv", "y").map(|job| job.version), Some(1));
+        assert_eq!(drop("c.csv", "y").map(|job| job.version), Some(2));
+        assert_eq!(drop("a.csv", "y"), None);
+        assert_eq!(
+            drop("m1.job.json", "all of 1").map(|job| job.version),
+            Some(1)
+        );
+        let first = |content| {
+            let holder = jobs.same_content(&hash_of(content));
+            holder.map(|holder| (holder.key, holder.job.version))
+        };
+        assert_eq!(first("x"), Some(("a.csv", 1)));
+        assert_eq!(first("y"), Some(("b.csv", 1)));
+        // Of a manifest of one file, that file.
+        assert_eq!(first("z"), Some(("f.csv", 4)));
+        let doubled = |id: &str| {
+            let (own, holder) = jobs.doubled(jobs.by_id(&id_of(id)).unwrap())?;
+            Some((own, holder.key))
+        };
+        assert_eq!(doubled("2"), Some(("c.csv", "b.csv")));
+        assert_eq!(doubled("5"), Some(("g.csv", "f.csv")));
+        assert_eq!([doubled("1"), doubled("3"), doubled("4")], [None; 3]);
+    }
 }
 
 #[test]

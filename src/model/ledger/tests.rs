@@ -28,3 +28,27 @@ fn a_joined_range_has_the_epoch_of_its_last_position() {
     // A loss, written down: nobody read the message at 19.
     assert_eq!(joined(range(10, 20, None)), None);
 }
+
+#[test]
+fn files_of_a_job_are_read_in_both_forms() {
+    let job = r#"{"id": "j", "key": "m", "identity": "i", "sha256": "s",
+        "files": ["1", {"id": "2", "key": "a.csv", "sha256": "x"}, {"id": "3", "key": "b.csv"}]}"#;
+    let job: JobRecord = serde_json::from_str(job).unwrap();
+    let file = |id: &str, key: &str, sha256: Option<&str>| FileRecord {
+        id: id.to_owned(),
+        key: key.to_owned(),
+        sha256: sha256.map(str::to_owned),
+    };
+    let files = [
+        file("1", "", None),
+        file("2", "a.csv", Some("x")),
+        file("3", "b.csv", None),
+    ];
+    assert_eq!(job.files, files);
+    let again = serde_json::to_value(&job).unwrap();
+    assert_eq!(
+        again["files"][2],
+        serde_json::json!({"id": "3", "key": "b.csv"})
+    );
+    assert_eq!(serde_json::from_value::<JobRecord>(again).unwrap(), job);
+}

@@ -6,7 +6,7 @@
 use crate::lake::{DataFile, ReadyBatch};
 use crate::model::job::{Identity, JobCounts, JobId};
 use crate::model::ledger::{
-    CommitRecord, Cut, JobRecord, RECORD_VERSION, RangeRecord, RejectsFile, Role,
+    CommitRecord, Cut, FileRecord, JobRecord, RECORD_VERSION, RangeRecord, RejectsFile, Role,
 };
 use crate::model::position::{SourceId, SourcePartition};
 use crate::pipeline::plan::StreamPlan;
@@ -24,8 +24,8 @@ pub struct ReadJob<'a> {
     pub sha256: String,
     /// Its files, in order.
     pub files: Vec<ReadFile<'a>>,
-    /// Of a manifest, the ids that they would have as jobs of their own.
-    pub own_ids: Vec<String>,
+    /// Of a manifest, what the ledger keeps of them.
+    pub own_files: Vec<FileRecord>,
 }
 
 /// A file of it.
@@ -76,7 +76,7 @@ pub fn batch(
             key: read.key.to_owned(),
             identity: read.identity.as_str().to_owned(),
             sha256: read.sha256.clone(),
-            files: read.own_ids.clone(),
+            files: read.own_files.clone(),
         }),
         reason: None,
     };
