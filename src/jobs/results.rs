@@ -50,7 +50,7 @@ impl Results {
 
     /// Puts the rejected rows that `parts` name together; returns the key of the first `failed.csv`.
     /// Each file of a job has its own, since their columns may differ: `failed.csv` and `failed.txt`
-    /// of the first, `failed-1.csv` of the second. `is_again`: an earlier run may have left some.
+    /// of the first, `failed-1.csv` of the second. What an earlier run gave back is there no more.
     ///
     /// # Errors
     /// A piece cannot be read, or the bucket does not take them.
@@ -58,16 +58,8 @@ impl Results {
         &self,
         progress: &JobProgress,
         parts: &[StagedPart],
-        is_again: bool,
     ) -> Result<Option<String>> {
-        if is_again {
-            // What an earlier run gave back is not to be dropped again.
-            for name in ["failed.csv", "failed.txt"] {
-                self.bucket
-                    .delete(&format!("{}{name}", self.folder))
-                    .await?;
-            }
-        }
+        self.take_back().await?;
         let mut first = None;
         for parts in parts.chunk_by(|a, b| a.file == b.file) {
             let number = match parts.first().map(|part| part.file) {
@@ -85,6 +77,23 @@ impl Results {
         Ok(first)
     }
 
+    /// Deletes what an earlier run gave back: it is not to be dropped again.
+    async fn take_back(&self) -> Result<()> {
+        let mut old = Vec::new();
+        let listed = self.bucket.every(&self.folder, |piece| {
+            let keys = piece.objects.into_iter().map(|object| object.key);
+            old.extend(keys.filter(|key| {
+                let name = key.strip_prefix(&*self.folder);
+                name.is_some_and(|name| name.starts_with("failed"))
+            }));
+        });
+        listed.await?;
+        for key in old {
+            self.bucket.delete(&key).await?;
+        }
+        Ok(())
+    }
+
     /// The key; `None` if there are no pieces.
     async fn join(
         &self,
@@ -99,3 +108,6 @@ impl Results {
         upload.finish().await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use crate::jobs::parts::{self, StagedPart};
 use crate::jobs::results::Results;
 use crate::lake::jobs::{LandedJob, files_of};
 use crate::lake::progress::JobProgress;
-use crate::model::job::{JobCounts, JobDocument, JobFile, JobState, hex};
+use crate::model::job::{JobDocument, JobFile, JobState, hex};
 use crate::pipeline::plan::StreamPlan;
 
 /// What is wanted of whoever works on a job.
@@ -332,15 +332,13 @@ impl Work {
             // What is given back is what was staged.
             self.count();
         }
-        let is_empty =
-            state == JobState::JobComplete && self.document.counts == JobCounts::default();
         self.document.failed_rows = None;
-        if !is_empty {
+        let parts = std::mem::take(&mut self.parts);
+        let is_lost = parts.is_empty() && self.document.counts.rejected > 0;
+        if !is_lost {
             let (results, progress) = (self.results.clone(), self.progress.clone());
-            let parts = std::mem::take(&mut self.parts);
-            let is_asked = self.is_asked;
             let rows = self
-                .patiently(|| results.give_back(&progress, &parts, is_asked))
+                .patiently(|| results.give_back(&progress, &parts))
                 .await?;
             self.document.failed_rows = rows;
         }
