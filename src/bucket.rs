@@ -1,9 +1,10 @@
 //! The bucket that files are dropped in.
 //!
 //! Owns: what is in it (`listing`), what a key is (`names`), when a local file holds still (`settle`),
-//! that it changed (`events`), and reading an object in one version of it (`object`). Does not own:
-//! what is done with a drop (`jobs`).
+//! that it changed (`events`), and reading (`object`) or deleting (`delete`) an object in one version of
+//! it. Does not own: what is done with a drop (`jobs`).
 
+mod delete;
 pub mod events;
 pub mod listing;
 pub mod names;

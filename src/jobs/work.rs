@@ -10,6 +10,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
+use crate::bucket::Object;
 use crate::clock::Tick;
 use crate::config::After;
 use crate::error::{Error, Result};
@@ -374,30 +375,16 @@ impl Work {
     async fn delete_drop(&self) {
         let bucket = &self.shared.bucket;
         for file in &self.job.files {
-            let deleted = async {
-                match bucket.look(&file.key).await? {
-                    Some(now) if now.identity() == file.identity() => {
-                        bucket.delete(&file.key).await
-                    }
-                    _ => Ok(()),
-                }
-            };
-            if let Err(error) = deleted.await {
+            let is_it = |now: &Object| now.identity() == file.identity();
+            if let Err(error) = bucket.delete_if(&file.key, is_it).await {
                 tracing::warn!(key = &*file.key, %error, "a file whose job is complete could not be deleted");
             }
         }
         if !self.job.is_manifest() {
             return;
         }
-        let deleted = async {
-            match bucket.look(&self.job.key).await? {
-                Some(now) if now.drop_identity() == self.job.identity => {
-                    bucket.delete(&self.job.key).await
-                }
-                _ => Ok(()),
-            }
-        };
-        if let Err(error) = deleted.await {
+        let is_it = |now: &Object| now.drop_identity() == self.job.identity;
+        if let Err(error) = bucket.delete_if(&self.job.key, is_it).await {
             tracing::warn!(key = &*self.job.key, %error, "a manifest whose job is complete could not be deleted");
         }
     }
