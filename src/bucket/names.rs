@@ -24,12 +24,7 @@ pub enum Kind {
 /// What the name says. Names that begin with a dot, in any part of the key, and those that end in
 /// `.tmp` or `.part` are never taken.
 pub fn kind(key: &str) -> Kind {
-    let is_passed = key.starts_with(RESULTS)
-        || key.starts_with('.')
-        || key.contains("/.")
-        || ends(key, ".tmp")
-        || ends(key, ".part");
-    if is_passed {
+    if is_hidden(key) || ends(key, ".tmp") || ends(key, ".part") {
         return Kind::Other;
     }
     if ends(key, ".job.json") {
@@ -39,6 +34,15 @@ pub fn kind(key: &str) -> Kind {
         true => Kind::File,
         false => Kind::Other,
     }
+}
+
+/// True for a file or a folder that nothing is taken from: of results, or with a dot in front of one of
+/// its parts.
+pub fn is_hidden(key: &str) -> bool {
+    key.starts_with(RESULTS)
+        || key == RESULTS.trim_end_matches('/')
+        || key.starts_with('.')
+        || key.contains("/.")
 }
 
 /// True if the key ends so, in whatever case. It is asked for each object of each listing.

@@ -118,7 +118,7 @@ impl Watch {
                     biased;
                     () = shutdown.reached(Phase::Draining) => break,
                     Some(done) = self.works.join_next() => self.ended(done).await,
-                    () = self.events.changed() => {
+                    () = self.events.changed(&shared.clock) => {
                         shared.clock.sleep(GATHER).await;
                         self.listed = None;
                     }
