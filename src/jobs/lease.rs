@@ -61,7 +61,7 @@ impl Leases {
 /// The heartbeats of a job, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Beats {
-    /// Before the last one that was written, or behind the claim.
+    /// Before the last one that was written, or before the claim.
     last: Arc<Mutex<Tick>>,
     task: AbortHandle,
 }

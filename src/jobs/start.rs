@@ -34,8 +34,8 @@ const TRIES: usize = 16;
 
 /// What became of the try to claim a job.
 enum Claimed {
-    /// It is ours, by this epoch.
-    Ours(Box<Waiting>, u32),
+    /// It is ours, by this epoch, since then.
+    Ours(Box<Waiting>, u32, Tick),
     /// It cannot be begun now.
     Waits(Box<Waiting>),
     /// There is nothing to begin.
@@ -70,8 +70,8 @@ impl Watch {
             };
             // What fails here is found again by the next listing.
             match self.claim(waiting).await? {
-                Claimed::Ours(waiting, epoch) => {
-                    self.begin(*waiting, epoch, slot);
+                Claimed::Ours(waiting, epoch, since) => {
+                    self.begin(*waiting, epoch, since, slot);
                     return Ok(());
                 }
                 Claimed::Waits(waiting) => self.waiting.insert(*waiting),
@@ -170,13 +170,15 @@ impl Watch {
             process: shared.process.clone(),
             key: waiting.job.key.to_string(),
         };
+        // Others may see the claim long before its answer is here.
+        let since = shared.clock.tick();
         if !shared.claims.take(&id, epoch, &holder).await? {
             // Somebody was faster: seen with the next look.
             waiting.after = Tick(shared.clock.tick().0 + BEAT);
             waiting.is_checked = false;
             return Ok(Claimed::Waits(Box::new(waiting)));
         }
-        Ok(Claimed::Ours(Box::new(waiting), epoch))
+        Ok(Claimed::Ours(Box::new(waiting), epoch, since))
     }
 
     /// True if another instance brought a job to its end that was to be tried again.
@@ -298,7 +300,7 @@ impl Watch {
     }
 
     /// Begins a job that is claimed.
-    fn begin(&mut self, waiting: Waiting, epoch: u32, slot: Slot) {
+    fn begin(&mut self, waiting: Waiting, epoch: u32, since: Tick, slot: Slot) {
         let id = waiting.job.id.clone();
         let is_aborted = self.live.get(id.as_str()).is_some_and(|live| live.aborts);
         let (wanted, receiver) = watch::channel(match is_aborted {
@@ -324,7 +326,7 @@ impl Watch {
         );
         self.works.spawn(async move {
             let _slot = slot;
-            let last = Arc::new(Mutex::new(shared.clock.tick()));
+            let last = Arc::new(Mutex::new(since));
             let beats = tokio::spawn(beat(shared.clone(), id.clone(), epoch, last.clone()));
             let beats = Beats::new(last, beats.abort_handle());
             let done = tokio::spawn(work(shared, job, receiver, is_asked, beats)).await;
