@@ -48,6 +48,12 @@ const RETRY: RetryConfig = RetryConfig {
     retry_timeout: Duration::from_secs(15),
 };
 
+/// Bytes of the longest key of an object.
+const LONGEST_KEY: usize = 1024;
+
+/// The same of a path: Linux takes 4,095, and a file has a longer name until it is whole.
+const LONGEST_PATH: usize = 4095 - 15;
+
 /// A store rooted at a URL.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -107,6 +113,15 @@ impl Store {
     /// The objects; paths are relative to the URL.
     pub fn objects(&self) -> Arc<dyn ObjectStore> {
         self.objects.clone()
+    }
+
+    /// Bytes of the longest name that is safe here, relative to the URL.
+    pub fn longest_name(&self) -> usize {
+        match (&self.local, &self.pages) {
+            (Some(local), _) => LONGEST_PATH.saturating_sub(local.path.as_os_str().len() + 1),
+            (None, Some(pages)) => LONGEST_KEY.saturating_sub(pages.root_length()),
+            (None, None) => LONGEST_KEY,
+        }
     }
 
     /// The URL, as configured.

@@ -6,9 +6,11 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::bucket::names::{self, Kind};
 use crate::bucket::{Bucket, Object, is_not_there};
 use crate::error::Result;
 use crate::store::disk_error;
@@ -29,6 +31,18 @@ pub struct Piece {
     pub objects: Vec<Object>,
     /// Keys that cannot be read by; they have to be renamed.
     pub unreadable: Vec<String>,
+    /// Drops whose results would have names that the bucket does not take; the same.
+    pub too_long: Vec<Arc<str>>,
+}
+
+impl Piece {
+    /// `object` is there; results have names of at most `room` bytes.
+    fn add(&mut self, object: Object, room: usize) {
+        match names::kind(&object.key) == Kind::Other || names::has_room(&object.key, room) {
+            true => self.objects.push(object),
+            false => self.too_long.push(object.key),
+        }
+    }
 }
 
 /// A listing under way.
@@ -63,9 +77,11 @@ impl Bucket {
         };
         let (sender, pieces) = mpsc::channel(2);
         let (root, prefix) = (folder.to_owned(), prefix.to_owned());
+        let room = self.store.longest_name();
         tokio::task::spawn_blocking(move || {
             let mut walk = Walk {
                 root,
+                room,
                 piece: Piece::default(),
                 sender,
             };
@@ -132,15 +148,21 @@ impl Pages {
             None => 0,
         };
         self.after = page.next;
-        Ok(Some(Piece {
-            objects: page.objects.into_iter().map(Object::of_store).collect(),
+        let mut piece = Piece {
             unreadable: page.unreadable.into_iter().collect(),
-        }))
+            ..Piece::default()
+        };
+        let room = store.longest_name();
+        for object in page.objects {
+            piece.add(Object::of_store(object), room);
+        }
+        Ok(Some(piece))
     }
 }
 
 struct Walk {
     root: PathBuf,
+    room: usize,
     piece: Piece,
     sender: mpsc::Sender<Result<Piece>>,
 }
@@ -194,7 +216,7 @@ impl Walk {
         if let Ok(metadata) = std::fs::metadata(self.root.join(key))
             && metadata.is_file()
         {
-            self.piece.objects.push(Object::of_file(key, &metadata));
+            self.piece.add(Object::of_file(key, &metadata), self.room);
         }
     }
 

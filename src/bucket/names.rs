@@ -63,6 +63,14 @@ pub fn results_below(prefix: &str) -> String {
     format!("{RESULTS}{}", parts.join("/"))
 }
 
+/// True if the names of all results of the drop `key` have at most `room` bytes.
+pub fn has_room(key: &str, room: usize) -> bool {
+    // The id of a job has 32 digits.
+    const BEHIND: usize = "/".len() + 32 + "/failed-1000000.csv".len();
+    // Percent-encoding makes three bytes of one. It is asked for each drop of each listing.
+    RESULTS.len() + 3 * key.len() + BEHIND <= room || results_below(key).len() + BEHIND <= room
+}
+
 /// `job.json` of a job.
 pub fn job_document(key: &str, job: &JobId) -> String {
     format!("{}job.json", result_folder(key, job))
@@ -169,6 +177,19 @@ mod tests {
         ] {
             assert_eq!(kind(key), is, "{key}");
         }
+    }
+
+    #[test]
+    fn results_of_a_long_key_have_no_room() {
+        let part = |length: usize| format!("{}.csv", "a".repeat(length - 4));
+        let key = |last| format!("{0}/{0}/{0}/{0}/{1}", "a".repeat(200), part(last));
+        let fits = (4..=240).rfind(|last| has_room(&key(*last), 1024)).unwrap();
+        let job = JobId::from_text(&"0".repeat(32));
+        let longest = |last| result_folder(&key(last), &job).len() + "failed-1000000.csv".len();
+        assert_eq!(longest(fits), 1024);
+        assert!(!has_room(&key(fits + 1), 1024));
+        assert!(!has_room(&"%/".repeat(260), 1024), "it is encoded");
+        assert!(has_room(&"a".repeat(3000), 1024), "it is shortened");
     }
 
     #[test]

@@ -138,3 +138,59 @@ fn an_etag_has_one_text() {
     assert_eq!(opaque("W/x"), "W/x");
     assert_eq!(opaque("\"\""), "");
 }
+
+#[tokio::test]
+async fn a_drop_is_passed_over_whose_results_would_have_names_that_are_too_long() {
+    let key = |parts: usize| -> &'static str {
+        format!("r/{}.csv", vec!["x".repeat(230); parts].join("/")).leak()
+    };
+    for (key, is_taken) in [(key(4), true), (key(5), false)] {
+        let answers = Answers {
+            list: s3,
+            etag: "\"9b2cf5\"",
+            if_match: "\"9b2cf5\"",
+            key,
+        };
+        let bucket = bucket("s3://drops", &[("region", "r")], answers).await;
+        let piece = bucket.list("r/", None).next().await.unwrap().unwrap();
+        assert_eq!(piece.objects.len(), usize::from(is_taken), "{key}");
+        let too_long: Vec<&str> = piece.too_long.iter().map(|key| &**key).collect();
+        assert_eq!(too_long, if is_taken { vec![] } else { vec![key] });
+    }
+}
+
+#[tokio::test]
+async fn a_local_file_is_passed_over_whose_results_would_have_paths_that_are_too_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = config::Bucket {
+        url: url::Url::from_directory_path(folder.path()).unwrap(),
+        options: Default::default(),
+        poll: Duration::from_secs(5),
+        settle: Duration::from_secs(5),
+    };
+    let bucket = Bucket::open(&settings, None).unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let mut deep = root.join("r");
+    while deep.as_os_str().len() < 3800 {
+        deep.push("x".repeat(200));
+    }
+    std::fs::create_dir_all(&deep).unwrap();
+    let name = |length: usize| format!("{}.csv", "y".repeat(length - 4));
+    let left = 4095 - deep.as_os_str().len() - 1;
+    for length in [left.min(240), 5] {
+        std::fs::write(deep.join(name(length)), "x").unwrap();
+    }
+    let piece = bucket.list("r/", None).next().await.unwrap().unwrap();
+    let shortest = piece.objects.iter().map(|object| object.key.len()).min();
+    let longest = piece.too_long.iter().map(|key| key.len()).max();
+    assert!(longest > shortest, "{shortest:?} {longest:?}");
+    // What is taken can be reported on.
+    for object in &piece.objects {
+        let id = crate::model::job::JobId::of("r", &object.key, &object.identity(), 0);
+        let document = names::job_document(&object.key, &id);
+        bucket
+            .put(&document, Bytes::from_static(b"{}"))
+            .await
+            .unwrap();
+    }
+}

@@ -94,6 +94,15 @@ impl Watch {
                 );
             }
         }
+        for key in piece.too_long {
+            if self.told.insert(key.to_string()) {
+                tracing::warn!(
+                    stream = self.shared.stream(),
+                    ?key,
+                    "a drop is passed over: the bucket takes no names as long as those of its results would be; give it a shorter one"
+                );
+            }
+        }
         let shared = self.shared.clone();
         let landed = shared.landed.lock().await;
         let now = shared.clock.tick();

@@ -47,6 +47,11 @@ impl Pages {
         }
     }
 
+    /// Bytes of each key in front of the name in this store.
+    pub(super) fn root_length(&self) -> usize {
+        self.root.len()
+    }
+
     pub(super) fn watched(self, watch: &Watch) -> Self {
         Self {
             watch: Some(watch.clone()),
