@@ -283,17 +283,26 @@ impl Watch {
 
     /// Says that a manifest waits for a file.
     async fn open(&self, waiting: &Waiting, reason: String) {
-        let document = JobDocument {
+        let id = &waiting.job.id;
+        let results = Results::of(&self.shared.bucket, &waiting.job.key, id);
+        let before = match self.shared.board.get(id.as_str()) {
+            Some(before) => Some(before),
+            None => results.read().await.ok().flatten(),
+        };
+        let before = before.filter(|before| before.id == *id && !before.state.is_final());
+        let mut document = JobDocument {
             state: JobState::Open,
             reason: Some(reason),
             ..self.shared.new_document(&waiting.job)
         };
-        let before = self.shared.board.get(waiting.job.id.as_str());
+        if let Some(before) = &before {
+            // It was found then, whatever it waited for.
+            document.created_at.clone_from(&before.created_at);
+        }
         self.shared.board.set(&document);
         if before.is_some_and(|before| before.reason == document.reason) {
             return;
         }
-        let results = Results::of(&self.shared.bucket, &waiting.job.key, &waiting.job.id);
         if let Err(error) = results.write(&document).await {
             tracing::warn!(job = %waiting.job.id, %error, "job.json could not be written");
         }
