@@ -23,8 +23,12 @@ mod jobs_drops;
 #[cfg(debug_assertions)]
 #[path = "commands/jobs_ends.rs"]
 mod jobs_ends;
+#[path = "commands/jobs_meant.rs"]
+mod jobs_meant;
 #[path = "commands/jobs_names.rs"]
 mod jobs_names;
+#[path = "commands/jobs_shown.rs"]
+mod jobs_shown;
 #[path = "commands/jobs_under_way.rs"]
 mod jobs_under_way;
 #[path = "commands/load.rs"]

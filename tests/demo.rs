@@ -71,7 +71,10 @@ fn demo_shows_what_landed_and_how_to_read_it() {
     for part in [
         "orders   1700       1676",
         "orders/history.csv   JobComplete       700        686         14",
-        "to mend and drop again: ",
+        "to mend and drop again: /",
+        "/failed.csv\n",
+        "rejected lines: /",
+        "/failed.txt\n",
         "unknown_symbol",
         "weir verify: stream orders: proven, 1700 positions read",
         "pl.scan_delta(",

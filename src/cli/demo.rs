@@ -15,6 +15,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::app::{App, Parts};
+use crate::bucket::names;
 use crate::cli::run::{runtime, signals, watch_signals};
 use crate::cli::{Context, EXIT_INCOMPLETE, Format, output, rejects, verify};
 use crate::clock::Clock;
@@ -22,6 +23,7 @@ use crate::config::{Config, Log};
 use crate::error::{Error, Result};
 use crate::http;
 use crate::jobs::board::JobBoard;
+use crate::jobs::known::GivenBack;
 use crate::lake::layout;
 use crate::lake::rejects::{Groups, RejectsTable};
 use crate::lake::verify::{SourceReport, StreamReport};
@@ -215,7 +217,7 @@ struct Outcome {
     report: StreamReport,
     rejects: Groups,
     jobs: Vec<JobDocument>,
-    bucket: PathBuf,
+    given: GivenBack,
     data_table: PathBuf,
     rejects_table: PathBuf,
 }
@@ -247,8 +249,8 @@ impl Outcome {
         Ok(Self {
             report,
             rejects,
+            given: given_back(&dir.join("drop"), &jobs),
             jobs,
-            bucket: dir.join("drop"),
             data_table: lake.join(layout::data_table(STREAM)),
             rejects_table: lake.join(layout::rejects_table(STREAM)),
         })
@@ -317,6 +319,17 @@ impl Outcome {
     }
 }
 
+/// The paths of what `jobs` gave back in a local bucket.
+fn given_back(bucket: &Path, jobs: &[JobDocument]) -> GivenBack {
+    let folders = jobs.iter().filter_map(|job| {
+        let key = &job.files.first()?.key;
+        Some(bucket.join(names::result_folder(key, &job.id)))
+    });
+    let entries = folders.flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten());
+    let paths = entries.flatten().map(|entry| entry.path());
+    GivenBack::of(paths.map(|path| path.display().to_string()))
+}
+
 impl Outcome {
     fn text_of_jobs(&self) -> String {
         let mut table = output::table(&["drop", "state", "records", "accepted", "rejected"]);
@@ -331,9 +344,13 @@ impl Outcome {
                     file.counts.rejected.to_string(),
                 ]);
             }
-            if let Some(key) = &job.failed_rows {
-                let path = self.bucket.join(key);
-                rows.push_str(&format!("\nto mend and drop again: {}", path.display()));
+        }
+        for (what, names) in [
+            ("to mend and drop again", &self.given.rows),
+            ("rejected lines", &self.given.lines),
+        ] {
+            for name in names {
+                rows.push_str(&format!("\n{what}: {name}"));
             }
         }
         output::align_numbers(&mut table, 2..5);

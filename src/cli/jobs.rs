@@ -1,13 +1,15 @@
 //! `weir jobs`: bulk jobs, with or without a daemon at hand.
 //!
-//! Owns: arguments, the list, finding the job that is meant, the exit codes; `show` shows one, `ask`
+//! Owns: arguments, the list, the exit codes; `meant` finds the job that is meant, `show` shows one, `ask`
 //! asks for what the daemons do. Does not own: what is known of a job (`jobs::known`).
 
 mod ask;
+mod meant;
 mod show;
 
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 
@@ -17,7 +19,7 @@ use crate::cli::verify::open_lake;
 use crate::cli::{Context, Format, output, streams};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::jobs::known::{KnownJob, KnownJobs, Trace, is_id};
+use crate::jobs::known::{KnownJob, KnownJobs};
 use crate::model::job::JobState;
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +37,7 @@ enum Command {
     /// Ends a job that has not ended; it lands nothing
     Abort {
         /// The job's id, or the key of its drop
-        #[arg(value_name = "JOB-or-KEY")]
+        #[arg(value_name = "JOB-or-KEY", value_parser = NonEmptyStringValueParser::new())]
         job: String,
     },
     /// Reads a failed or aborted job's drop again
@@ -82,14 +84,6 @@ impl StateName {
     }
 }
 
-/// The job that a command line means.
-struct Meant {
-    jobs: KnownJobs,
-    trace: Trace,
-    /// How many jobs there are of its key.
-    of_key: usize,
-}
-
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     let config = context.load()?;
     runtime()?.block_on(async {
@@ -108,12 +102,11 @@ async fn open(config: &Config, stream: Option<&str>) -> Result<KnownJobs> {
         Some(name) => vec![streams::one(config, name)?.clone()],
         None => config.streams.clone(),
     };
-    if let [only] = streams.as_slice()
+    if let (Some(name), [only]) = (stream, streams.as_slice())
         && only.bulk.is_none()
     {
         return Err(Error::config(format!(
-            "the stream {} has no [bulk]: it takes no files, and has no jobs",
-            only.name
+            "the stream {name} has no [bulk]: it takes no files, and has no jobs"
         )));
     }
     let bucket = config.bucket.as_ref();
@@ -123,45 +116,6 @@ async fn open(config: &Config, stream: Option<&str>) -> Result<KnownJobs> {
     let mut jobs = KnownJobs::of(&open_lake(config)?, bucket, &streams);
     jobs.look().await?;
     Ok(jobs)
-}
-
-/// The job with this id, or the newest of this key.
-async fn find(config: &Config, job_or_key: &str) -> Result<Meant> {
-    let jobs = open(config, None).await?;
-    if is_id(job_or_key)
-        && let Some(trace) = jobs.by_id(job_or_key).await?
-    {
-        return Ok(Meant {
-            jobs,
-            trace,
-            of_key: 1,
-        });
-    }
-    let traces = jobs.of_key(job_or_key).await?;
-    let of_key = traces.len();
-    let known = jobs.read(traces.clone()).await?;
-    let newest = traces.into_iter().zip(known);
-    let newest = newest.max_by_key(|(_, job)| job.age());
-    let (trace, _) = newest.ok_or_else(|| {
-        let shown = output::escaped(job_or_key.as_bytes());
-        Error::config(format!(
-            "there is no job {shown}, and no drop of that key; weir jobs list shows both"
-        ))
-    })?;
-    Ok(Meant {
-        jobs,
-        trace,
-        of_key,
-    })
-}
-
-impl Meant {
-    async fn read(&self) -> Result<KnownJob> {
-        let mut known = self.jobs.read(vec![self.trace.clone()]).await?;
-        known
-            .pop()
-            .ok_or_else(|| Error::internal("a job that was found is not known"))
-    }
 }
 
 /// What `weir jobs list --format json` writes.
@@ -196,15 +150,20 @@ async fn list(context: &Context, config: &Config, arguments: &List) -> Result<Ex
     jobs.truncate(arguments.limit);
     match context.format {
         Format::Json => output::json(&Document { jobs, more })?,
+        Format::Table if jobs.is_empty() => output::text_line(none(config))?,
         Format::Table => output::text_line(&text(&jobs, more))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(jobs: &[KnownJob], more: bool) -> String {
-    if jobs.is_empty() {
-        return "no jobs".to_owned();
+fn none(config: &Config) -> &'static str {
+    match config.streams.iter().any(|stream| stream.bulk.is_some()) {
+        true => "no jobs",
+        false => "no jobs: no stream has [bulk], which is what takes files",
     }
+}
+
+fn text(jobs: &[KnownJob], more: bool) -> String {
     let mut table = output::table(&[
         "job", "stream", "state", "accepted", "rejected", "created", "drop",
     ]);
@@ -213,7 +172,7 @@ fn text(jobs: &[KnownJob], more: bool) -> String {
             job.id.to_string(),
             job.stream.clone(),
             show::state(job),
-            job.counts.accepted.to_string(),
+            output::accepted(job.counts.accepted, job.state),
             job.counts.rejected.to_string(),
             to_the_second(job.created_at.as_deref().unwrap_or_default()),
             output::escaped(job.key.as_deref().unwrap_or_default().as_bytes()),

@@ -85,7 +85,7 @@ fn show(loaded: &[Loaded]) -> Result<()> {
                 file.key.clone(),
                 format!("{:?}", job.state),
                 file.records.to_string(),
-                file.counts.accepted.to_string(),
+                output::accepted(file.counts.accepted, job.state),
                 file.counts.rejected.to_string(),
             ]);
         }
@@ -95,13 +95,12 @@ fn show(loaded: &[Loaded]) -> Result<()> {
         if let Some(reason) = &job.reason {
             output::text_line(&format!("{}: {reason}", job.files[0].key))?;
         }
-        match &job.failed_rows {
-            Some(rows) => output::text_line(&format!("rejected rows, to mend and load: {rows}"))?,
-            None if job.counts.rejected > 0 => {
-                let text = folder.join("failed.txt");
-                output::text_line(&format!("rejected lines: {}", text.display()))?;
-            }
-            None => {}
+        if let Some(rows) = &job.failed_rows {
+            output::text_line(&format!("rejected rows, to mend and load: {rows}"))?;
+        }
+        let lines = folder.join("failed.txt");
+        if job.counts.rejected > 0 && lines.exists() {
+            output::text_line(&format!("rejected lines: {}", lines.display()))?;
         }
     }
     Ok(())

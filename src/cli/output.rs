@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::model::job::JobState;
 
 /// Writes one JSON document.
 pub(crate) fn json(document: &impl Serialize) -> Result<()> {
@@ -87,6 +88,14 @@ pub(crate) fn align_numbers(table: &mut Table, columns: impl IntoIterator<Item =
         if let Some(column) = table.column_mut(at) {
             column.set_cell_alignment(CellAlignment::Right);
         }
+    }
+}
+
+/// Accepted records of a job: those of one that landed nothing are no rows of a table.
+pub(crate) fn accepted(records: u64, state: JobState) -> String {
+    match (records, state) {
+        (1.., JobState::Failed | JobState::Aborted) => format!("{records} (none landed)"),
+        _ => records.to_string(),
     }
 }
 

@@ -1,9 +1,12 @@
 //! What is known of jobs by whoever looks from outside.
 //!
-//! Owns: which jobs there are, which of them is newer, and the state of each. The ledger goes first (what
-//! landed is complete, whatever became of its result), then the claims, then `job.json`. Does not own:
-//! where each is found (`known::traces`), what is asked of a job (`cli::jobs`).
+//! Owns: which jobs there are, and the state of each. The ledger goes first (what landed is complete,
+//! whatever became of its result), then the claims, then `job.json`. Does not own: where each is found
+//! (`known::traces`), which of a drop's is the newest (`known::newest`), what is in the bucket beside it
+//! (`known::beside`), what is asked of a job (`cli::jobs`).
 
+mod beside;
+mod newest;
 mod traces;
 
 use std::collections::HashMap;
@@ -13,7 +16,7 @@ use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use crate::bucket::{Bucket, Object, names};
-use crate::config::Stream;
+use crate::config::{Bulk, Stream};
 use crate::error::Result;
 use crate::jobs::results::Results;
 use crate::lake::claims::{Claims, LiveJob};
@@ -21,6 +24,7 @@ use crate::lake::jobs::{self, LandedJob, LandedJobs};
 use crate::model::job::{JobCounts, JobDocument, JobFile, JobId, JobState};
 use crate::store::Store;
 
+pub use beside::GivenBack;
 pub use traces::Trace;
 
 /// `job.json`s that are read side by side.
@@ -38,7 +42,7 @@ pub struct KnownJobs {
 #[derive(Debug)]
 struct OfStream {
     name: String,
-    prefix: String,
+    bulk: Bulk,
     claims: Claims,
     landed: LandedJobs,
     live: HashMap<String, LiveJob>,
@@ -102,7 +106,7 @@ impl KnownJobs {
         let streams = streams.iter().filter_map(|stream| {
             Some(OfStream {
                 name: stream.name.clone(),
-                prefix: stream.bulk.as_ref()?.prefix.clone(),
+                bulk: stream.bulk.clone()?,
                 claims: Claims::of(store, &stream.name),
                 landed: LandedJobs::default(),
                 live: HashMap::new(),
@@ -180,7 +184,12 @@ impl KnownJobs {
             .await?;
         let landed = self.files_of_landed(&told).await?;
         let known = told.into_iter().map(|(trace, document)| {
-            let files = landed.get(trace.id.as_str()).cloned();
+            let by = self.landed(&trace).map(LandedJob::id);
+            let mut files = by.as_ref().and_then(|id| landed.get(id)).cloned();
+            if let (Some(files), true) = (&mut files, by.as_deref() != Some(trace.id.as_str())) {
+                // It is one file of the manifest that landed.
+                files.retain(|file| trace.key.as_deref() == Some(&file.key));
+            }
             self.known(trace, document, files)
         });
         Ok(known.collect())
@@ -221,7 +230,8 @@ impl KnownJobs {
     ) -> KnownJob {
         let stream = &self.streams[trace.of];
         let live = stream.live.get(trace.id.as_str());
-        let has_landed = self.landed(&trace).is_some();
+        let landed_by = self.landed(&trace);
+        let has_landed = landed_by.is_some();
         let state = state(has_landed, live, document.as_ref());
         let told_by = match (&document, has_landed, live) {
             (Some(document), true, _) if !is_complete(document) => ToldBy::Ledger,
@@ -234,11 +244,14 @@ impl KnownJobs {
             let words = "it is in the bucket, and was not begun: it waits for its turn or to hold still, or a manifest names it";
             (told_by == ToldBy::Drop).then(|| words.to_owned())
         };
+        let part = landed_by.filter(|by| by.id() != trace.id.as_str());
+        let part = part.map(|by| format!("landed as part of {}, job {}", by.key, by.id()));
         let asked = live.and_then(|live| match (live.aborts, live.retries) {
             _ if has_landed => None,
             (true, _) => Some("abort"),
-            (false, true) => Some("retry"),
-            (false, false) => None,
+            // Once it is begun, the request is followed.
+            (false, true) if !is_held(live) => Some("retry"),
+            (false, _) => None,
         });
         let unknown = || JobDocument::new(&trace.id, &stream.name, Vec::new(), String::new());
         let document = document.unwrap_or_else(unknown);
@@ -260,7 +273,11 @@ impl KnownJobs {
             created_at: known(document.created_at),
             started_at: document.started_at,
             finished_at: document.finished_at.filter(|_| is_as_told),
-            reason: document.reason.filter(|_| is_as_told).or_else(waits),
+            reason: document
+                .reason
+                .filter(|_| is_as_told)
+                .or(part)
+                .or_else(waits),
             failed_rows: document.failed_rows,
             told_by,
             asked,
@@ -270,13 +287,6 @@ impl KnownJobs {
 }
 
 impl KnownJob {
-    /// Sorts jobs of one drop: what nobody made anything of yet is the newest.
-    pub fn age(&self) -> (bool, Option<jiff::Timestamp>) {
-        let is_new = matches!(self.told_by, ToldBy::Drop | ToldBy::Claim);
-        let created = self.created_at.as_ref();
-        (is_new, created.and_then(|time| time.parse().ok()))
-    }
-
     /// True once nothing more happens to it, and what is told of it is all that there will be.
     pub fn is_over(&self) -> bool {
         self.state.is_final() && !(self.is_live && self.told_by != ToldBy::Result)

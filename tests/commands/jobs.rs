@@ -157,7 +157,7 @@ fn jobs_are_shown_to_people() {
     created   <the time of it all>
     started   <the time of it all>
     finished  <the time of it all>
-    to mend   _results/r/mixed.csv/00000000000000000000000000000001/failed.csv
+    to mend and drop again: _results/r/mixed.csv/00000000000000000000000000000001/failed.csv
      file          bytes   records   accepted   rejected
     ─────────────────────────────────────────────────────
      r/mixed.csv      27         2          1          1

@@ -4,9 +4,10 @@
 
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::json;
 
-use crate::cli::jobs::{Meant, find};
+use crate::cli::jobs::meant::{Meant, find};
 use crate::cli::{Context, Format, output};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -17,7 +18,7 @@ use crate::model::job::{Identity, JobId, JobState};
 #[derive(Debug, clap::Args)]
 pub(super) struct Retrying {
     /// The job's id, or the key of its drop
-    #[arg(value_name = "JOB-or-KEY")]
+    #[arg(value_name = "JOB-or-KEY", value_parser = NonEmptyStringValueParser::new())]
     job: String,
 
     /// Load a drop that landed once more, all of its rows, as another job
@@ -100,8 +101,10 @@ pub(super) async fn retry(
         .claims(&meant.trace)
         .ask_retry(&new, &retry)
         .await?;
-    let follows = "an instance that runs reads the drop again, or the next one that starts";
-    asked(context, &known, &new, "retry", follows)
+    let follows = format!(
+        "an instance that runs reads the drop again, or the next one that starts; watch it with `weir jobs show {new} --watch`"
+    );
+    asked(context, &known, &new, "retry", &follows)
 }
 
 /// The daemons that follow a request watch the bucket.

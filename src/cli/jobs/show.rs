@@ -3,24 +3,29 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use crate::cli::jobs::{Meant, find, to_the_second};
+use crate::cli::jobs::meant::{Meant, find};
+use crate::cli::jobs::to_the_second;
 use crate::cli::{Context, Format, output};
-use crate::clock::Clock;
+use crate::clock::{Clock, Tick};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::jobs::known::{KnownJob, ToldBy};
+use crate::jobs::known::{GivenBack, KnownJob, ToldBy};
 use crate::model::job::JobState;
 
 /// How often a job that is watched is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How long a job may wait for an instance before that is told.
+const UNBEGUN: Duration = Duration::from_secs(30);
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The job's id, or the key of its drop: of several jobs the newest is shown
-    #[arg(value_name = "JOB-or-KEY")]
+    #[arg(value_name = "JOB-or-KEY", value_parser = NonEmptyStringValueParser::new())]
     job: String,
 
     /// Wait for its end; exit code 1 if it failed, was aborted or has rejected rows
@@ -52,7 +57,9 @@ pub(super) async fn run(
             jobs_of_key: meant.of_key,
         })?,
         Format::Table => {
-            output::text_line(&text(&job))?;
+            let given = meant.jobs.given_back(&job).await?;
+            let by = manifest(&meant, &job).await?;
+            output::text_line(&text(&job, &given, by.as_ref()))?;
             if meant.of_key > 1 {
                 output::text_line(&format!("the newest of {} jobs of this drop", meant.of_key))?;
             }
@@ -65,13 +72,25 @@ pub(super) async fn run(
     })
 }
 
+/// The job of the manifest that names a drop of which nothing was made.
+async fn manifest(meant: &Meant, job: &KnownJob) -> Result<Option<KnownJob>> {
+    match job.told_by {
+        ToldBy::Drop => meant.jobs.manifest_of(&meant.trace).await,
+        _ => Ok(None),
+    }
+}
+
 /// Waits for the job's end.
 async fn watch(meant: &mut Meant) -> Result<KnownJob> {
     let clock = Clock::system();
     let line = output::line("records")?;
+    let mut waits = Waits::from(clock.tick());
     let job = loop {
         let job = meant.read().await?;
         tell(&line, &job);
+        for words in waits.words(&job, clock.tick()) {
+            line.suspend(|| output::notice(&words));
+        }
         meant.trace.key.clone_from(&job.key);
         if job.is_over() {
             break job;
@@ -84,6 +103,52 @@ async fn watch(meant: &mut Meant) -> Result<KnownJob> {
     };
     line.finish_and_clear();
     Ok(job)
+}
+
+/// What is told of a job that is waited for.
+#[derive(Debug)]
+struct Waits {
+    since: Tick,
+    reason: Option<String>,
+    /// True once nobody's beginning it was told, or somebody did.
+    is_seen_to: bool,
+}
+
+impl Waits {
+    fn from(now: Tick) -> Self {
+        Self {
+            since: now,
+            reason: None,
+            is_seen_to: false,
+        }
+    }
+
+    /// What is new: the reason that the job has, and once that nobody begins it.
+    fn words(&mut self, job: &KnownJob, now: Tick) -> Vec<String> {
+        let mut words = Vec::new();
+        if job.is_over() {
+            return words;
+        }
+        if job.reason.is_some() && job.reason != self.reason {
+            self.reason.clone_from(&job.reason);
+            let reason = job.reason.as_deref().unwrap_or_default();
+            words.push(output::escaped(reason.as_bytes()));
+        }
+        match job.state {
+            JobState::UploadComplete if now.since(self.since) < UNBEGUN => {}
+            JobState::UploadComplete if !self.is_seen_to => {
+                let seconds = UNBEGUN.as_secs();
+                words.push(format!(
+                    "no instance has begun it in {seconds} s; is `weir run` running?"
+                ));
+                self.is_seen_to = true;
+            }
+            JobState::UploadComplete => {}
+            // Somebody sees to it.
+            _ => self.is_seen_to = true,
+        }
+        words
+    }
 }
 
 fn tell(line: &ProgressBar, job: &KnownJob) {
@@ -117,7 +182,7 @@ pub(super) fn state(job: &KnownJob) -> String {
     }
 }
 
-fn text(job: &KnownJob) -> String {
+fn text(job: &KnownJob, given: &GivenBack, manifest: Option<&KnownJob>) -> String {
     let mut lines = Vec::new();
     let mut add = |name: &str, value: String| lines.push(format!("{name:<9} {value}"));
     add("job", job.id.to_string());
@@ -125,13 +190,8 @@ fn text(job: &KnownJob) -> String {
     if let Some(key) = &job.key {
         add("drop", output::escaped(key.as_bytes()));
     }
-    let note = match job.told_by {
-        ToldBy::Ledger => ", as the ledger tells; there is no job.json that says so",
-        ToldBy::Claim => ", as its claim tells; there is no job.json yet",
-        ToldBy::Result | ToldBy::Drop => "",
-    };
-    add("state", format!("{}{note}", state(job)));
-    if let Some(reason) = &job.reason {
+    add("state", format!("{}{}", state(job), note(job)));
+    if let Some(reason) = reason(job, manifest) {
         add("reason", output::escaped(reason.as_bytes()));
     }
     for (name, time) in [
@@ -143,24 +203,59 @@ fn text(job: &KnownJob) -> String {
             add(name, to_the_second(time));
         }
     }
-    if let Some(rows) = &job.failed_rows {
-        add("to mend", output::escaped(rows.as_bytes()));
+    for (what, keys) in [
+        ("to mend and drop again:", &given.rows),
+        ("rejected lines:", &given.lines),
+    ] {
+        for key in keys {
+            lines.push(format!("{what} {}", output::escaped(key.as_bytes())));
+        }
     }
     if !job.files.is_empty() {
-        let mut table = output::table(&["file", "bytes", "records", "accepted", "rejected"]);
-        for file in &job.files {
-            let numbers = [
-                file.size,
-                file.records,
-                file.counts.accepted,
-                file.counts.rejected,
-            ];
-            let mut row = vec![output::escaped(file.key.as_bytes())];
-            row.extend(numbers.map(|n| n.to_string()));
-            table.add_row(row);
-        }
-        output::align_numbers(&mut table, 1..5);
-        lines.push(table.trim_fmt());
+        lines.push(files(job));
     }
     lines.join("\n")
 }
+
+/// What the state was told by, where that is not the job's own word.
+fn note(job: &KnownJob) -> &'static str {
+    let is_load = job.key.as_ref().is_some_and(|key| key.starts_with('/'));
+    match job.told_by {
+        ToldBy::Ledger if is_load => " (by the ledger; job.json is where `weir load` put it)",
+        ToldBy::Ledger if job.reason.is_none() => " (by the ledger; its job.json is lost)",
+        ToldBy::Claim => " (by its claim; there is no job.json yet)",
+        ToldBy::Ledger | ToldBy::Result | ToldBy::Drop => "",
+    }
+}
+
+fn reason(job: &KnownJob, manifest: Option<&KnownJob>) -> Option<String> {
+    let Some(manifest) = manifest else {
+        return job.reason.clone();
+    };
+    let key = manifest.key.as_deref().unwrap_or_default();
+    let state = manifest.state.as_str();
+    let id = &manifest.id;
+    Some(format!("the manifest {key} names it (job {id}, {state})"))
+}
+
+fn files(job: &KnownJob) -> String {
+    let mut table = output::table(&["file", "bytes", "records", "accepted", "rejected"]);
+    for file in &job.files {
+        table.add_row([
+            output::escaped(file.key.as_bytes()),
+            // The ledger has no size of it.
+            match job.told_by {
+                ToldBy::Ledger => String::new(),
+                _ => file.size.to_string(),
+            },
+            file.records.to_string(),
+            output::accepted(file.counts.accepted, job.state),
+            file.counts.rejected.to_string(),
+        ]);
+    }
+    output::align_numbers(&mut table, 1..5);
+    table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests;

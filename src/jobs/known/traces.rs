@@ -5,10 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures::{StreamExt, TryStreamExt};
+
 use crate::bucket::listing::Piece;
 use crate::bucket::{Bucket, names};
 use crate::error::Result;
-use crate::jobs::known::{KnownJobs, OfStream, is_drop};
+use crate::jobs::known::{KnownJobs, OfStream, READ_AHEAD, is_drop};
 use crate::lake::jobs;
 use crate::model::job::JobId;
 
@@ -43,7 +45,7 @@ impl KnownJobs {
         let mut traces = Vec::new();
         for (of, stream) in self.streams.iter().enumerate() {
             let found = match &self.bucket {
-                Some(bucket) => list(bucket, &names::results_below(&stream.prefix)).await?,
+                Some(bucket) => list(bucket, &names::results_below(&stream.bulk.prefix)).await?,
                 None => Found::new(),
             };
             let times = jobs::times(&self.store, &stream.name).await?;
@@ -59,7 +61,7 @@ impl KnownJobs {
     pub async fn of_key(&self, key: &str) -> Result<Vec<Trace>> {
         let mut traces = Vec::new();
         for (of, stream) in self.streams.iter().enumerate() {
-            let is_fed = key.starts_with(&stream.prefix);
+            let is_fed = key.starts_with(&stream.bulk.prefix);
             let mut found = Found::new();
             if let (Some(bucket), true) = (&self.bucket, is_fed) {
                 found = list(bucket, &names::results_below(&format!("{key}/"))).await?;
@@ -67,6 +69,7 @@ impl KnownJobs {
             }
             let is_its = |of: Option<&str>| of == Some(key);
             stream.trace(of, found, &HashMap::new(), is_its, &mut traces);
+            self.trace_live(of, key, &mut traces).await?;
             if is_fed && is_drop(key) {
                 self.trace_drop(of, key, &mut traces).await?;
             }
@@ -115,6 +118,32 @@ impl KnownJobs {
             key = holder.map(|holder| holder.key);
         }
         Ok(Trace { key, ..trace })
+    }
+
+    /// The jobs of the drop `key` of which there is only a claim or a request yet: a reload counts from
+    /// when it is asked for.
+    async fn trace_live(&self, of: usize, key: &str, traces: &mut Vec<Trace>) -> Result<()> {
+        let seen: HashSet<&str> = traces.iter().map(|trace| trace.id.as_str()).collect();
+        let unseen = self.streams[of].live.keys();
+        let unseen: Vec<JobId> = unseen
+            .filter(|id| !seen.contains(id.as_str()))
+            .map(|id| JobId::from_text(id))
+            .collect();
+        let live: Vec<Trace> = futures::stream::iter(unseen)
+            .map(|id| {
+                self.with_key(Trace {
+                    id,
+                    key: None,
+                    of,
+                    changed_ns: NOW,
+                    version: 0,
+                })
+            })
+            .buffered(READ_AHEAD)
+            .try_collect()
+            .await?;
+        traces.extend(live.into_iter().filter(|t| t.key.as_deref() == Some(key)));
+        Ok(())
     }
 
     /// The job of what is at `key` now, where nothing else tells it.
@@ -191,7 +220,7 @@ impl OfStream {
 }
 
 /// The results below `prefix`.
-async fn list(bucket: &Bucket, prefix: &str) -> Result<Found> {
+pub(super) async fn list(bucket: &Bucket, prefix: &str) -> Result<Found> {
     let mut found = Found::new();
     let each = |piece: Piece| {
         for object in piece.objects {
