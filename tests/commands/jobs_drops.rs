@@ -70,6 +70,36 @@ fn rejected_rows_are_mended_and_dropped() {
 }
 
 #[test]
+fn what_a_failed_job_gave_back_is_gone_once_its_rows_landed() {
+    let site = Site::new("max_rejects = 1\non_duplicate = \"skip\"");
+    let rows = "id,name,amount\n1,a,1\n2,b,x\n3,c,3\n4,d,y\n5,e,5\n";
+    let daemon = site.daemon();
+    site.place("r/a.csv", rows);
+    let (_, failed) = site.ended("r/a.csv");
+    assert_eq!(failed["state"], "Failed", "{failed:#}");
+    let given_back = format!("{}/failed.csv", folder(&failed));
+    assert!(site.has(&given_back));
+    daemon.stop();
+    // The same rows land under another name, and the first job, tried again, has nothing to give back.
+    let settings = std::fs::read_to_string(site.path("streams/r.toml")).unwrap();
+    site.write("streams/r.toml", settings.replace("max_rejects = 1\n", ""));
+    let daemon = site.daemon();
+    site.place("r/b.csv", rows);
+    let (_, landed) = site.ended("r/b.csv");
+    assert_eq!(outcome(&landed), ("JobComplete", 3, 2, ""));
+    site.json(&["jobs", "retry", "r/a.csv"]);
+    let (_, again) = site.ended("r/a.csv");
+    assert_eq!(
+        (&again["state"], &again["accepted"], &again["failed_rows"]),
+        (&json!("JobComplete"), &json!(0), &Value::Null),
+        "{again:#}"
+    );
+    assert!(!site.has(&given_back));
+    daemon.stop();
+    assert_eq!(site.proven(), [5, 3, 2]);
+}
+
+#[test]
 fn the_same_content_lands_once_under_a_name() {
     for (policy, third) in [("load", 2), ("skip", 0)] {
         let site = Site::new(&format!("on_duplicate = \"{policy}\""));
