@@ -102,6 +102,9 @@ impl Watch {
                     "a drop is passed over: the bucket takes no names as long as those of its results would be; give it a shorter one"
                 );
             }
+            if names::kind(&key) == Kind::Manifest {
+                found.unread.push(key);
+            }
         }
         let shared = self.shared.clone();
         let landed = shared.landed.lock().await;

@@ -171,3 +171,35 @@ fn a_file_that_is_moved_into_place_is_taken_at_once() {
     assert_eq!(shown["job"]["told_by"], "drop");
     daemon.stop();
 }
+
+#[test]
+fn a_drop_whose_results_would_have_paths_that_are_too_long_is_told_and_passed_over() {
+    let site = Site::new("");
+    // There is room for a short name and its results, and none for a long one and its.
+    let mut deep = "r".to_owned();
+    let root = site.path("drop").as_os_str().len() + 1;
+    while root + deep.len() < 3850 {
+        let left = 3880 - root - deep.len() - 1;
+        deep = format!("{deep}/{}", "x".repeat(left.min(200)));
+    }
+    let (file, manifest) = (
+        format!("{deep}/a.csv"),
+        format!("{deep}/{}.job.json", "y".repeat(170)),
+    );
+    let daemon = site.daemon();
+    site.place(&manifest, r#"{"files": ["a.csv"]}"#);
+    site.place(&file, GOOD);
+    let words = "a drop is passed over";
+    wait("the manifest is told", || {
+        daemon.log().contains(words).then_some(())
+    });
+    // What it may name waits; others land.
+    site.place("r/b.csv", MIXED);
+    assert_eq!(site.ended("r/b.csv").1["state"], "JobComplete");
+    assert!(!site.has(&format!("_results/{deep}")));
+    assert_eq!(daemon.log().matches(words).count(), 1, "{}", daemon.log());
+    std::fs::remove_file(site.path("drop").join(&manifest)).unwrap();
+    site.complete(&file);
+    daemon.stop();
+    assert_eq!(site.proven(), [4, 3, 1]);
+}
