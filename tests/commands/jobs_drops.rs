@@ -152,7 +152,7 @@ fn too_many_rejects_fail_a_job_and_are_given_back() {
     assert_eq!((state, rejected), ("Failed", 3));
     assert_eq!(
         reason,
-        "more than 2 records are rejected (`bulk.max_rejects`), the last of them record 4"
+        "more than 2 records are rejected (`bulk.max_rejects`), the last of them record 4; nothing landed"
     );
     let failed = site.text(&format!("{}/failed.csv", folder(&job)));
     let words = "id,wrong_type,\"a integer is wanted, a text was seen\"";
@@ -173,7 +173,7 @@ fn too_many_rejects_fail_a_job_and_are_given_back() {
                 "Failed",
                 1,
                 2,
-                "2 of the first 3 records are rejected, and `bulk.max_reject_ratio` is 0.5"
+                "2 of 3 records are rejected, more than bulk.max_reject_ratio = 0.5 allows; nothing landed"
             )
         )
     );

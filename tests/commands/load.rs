@@ -241,7 +241,7 @@ fn a_job_that_fails_lands_nothing() {
         (
             "share.csv",
             "id,name,amount\nx,,1\n1,,1\ny,,1\n".into(),
-            "2 of the first 3 records are rejected",
+            "2 of 3 records are rejected",
         ),
         (
             "packed.csv.gz",

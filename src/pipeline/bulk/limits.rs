@@ -59,7 +59,7 @@ impl Limits {
                 return Err(Breach {
                     records: self.records,
                     reason: format!(
-                        "more than {} records are rejected (`bulk.max_rejects`), the last of them record {record}",
+                        "more than {} records are rejected (`bulk.max_rejects`), the last of them record {record}; nothing landed",
                         self.most
                     ),
                 });
@@ -72,7 +72,7 @@ impl Limits {
 
     /// Judges the share as it is once all records are.
     pub(super) fn end(&self) -> Result<(), Breach> {
-        self.judge(self.records)
+        self.judge(self.records, true)
     }
 
     /// Judges the share at each look that lies at or before record `to`.
@@ -80,19 +80,21 @@ impl Limits {
         while self.next_look <= to {
             let at = self.next_look;
             self.next_look *= 2;
-            self.judge(at)?;
+            self.judge(at, false)?;
         }
         Ok(())
     }
 
-    fn judge(&self, records: u64) -> Result<(), Breach> {
+    /// Judges the share behind `records`; `is_all`: there are no more.
+    fn judge(&self, records: u64, is_all: bool) -> Result<(), Breach> {
         if self.rejects == 0 || self.rejects as f64 <= self.ratio * records as f64 {
             return Ok(());
         }
+        let first = if is_all { "" } else { "the first " };
         Err(Breach {
             records,
             reason: format!(
-                "{} of the first {records} records are rejected, and `bulk.max_reject_ratio` is {}",
+                "{} of {first}{records} records are rejected, more than bulk.max_reject_ratio = {} allows; nothing landed",
                 self.rejects, self.ratio
             ),
         })

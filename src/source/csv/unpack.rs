@@ -33,6 +33,28 @@ impl Packing {
         }
     }
 
+    fn ending(self) -> &'static str {
+        match self {
+            Packing::Plain => "",
+            Packing::Gzip => ".gz",
+            Packing::Zstd => ".zst",
+        }
+    }
+
+    /// False if no file that is packed so begins with `bytes`.
+    fn can_begin(self, bytes: &[u8]) -> bool {
+        let begins = |mark: &[u8]| bytes.iter().zip(mark).all(|(byte, of)| byte == of);
+        match self {
+            Packing::Plain => true,
+            Packing::Gzip => begins(b"\x1f\x8b"),
+            // A frame, or one that is passed over.
+            Packing::Zstd => {
+                let passed = (0x50..=0x5f).map(|first| [first, 0x2a, 0x4d, 0x18]);
+                begins(b"\x28\xb5\x2f\xfd") || passed.into_iter().any(|mark| begins(&mark))
+            }
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Packing::Plain => "plain",
@@ -66,7 +88,15 @@ impl Unpacked {
             piece: Bytes::new(),
         };
         let told = |e| told(packing, e);
-        let is_empty = pieces.fill_buf().map_err(told)?.is_empty();
+        let first = pieces.fill_buf().map_err(told)?;
+        let is_empty = first.is_empty();
+        if !is_empty && !packing.can_begin(first) {
+            return Err(Trouble::File(format!(
+                "it ends in {} and is not {}",
+                packing.ending(),
+                packing.name()
+            )));
+        }
         let reader = match packing {
             // no bytes are no records, however they are packed
             _ if is_empty => Reader::Packed(Box::new(io::empty())),

@@ -51,14 +51,21 @@ impl Layout {
         let known = fields.iter().enumerate();
         let known: HashMap<&str, usize> = known.map(|(at, f)| (f.external.as_str(), at)).collect();
         let ignored = if head.is_returned { RETURNED.len() } else { 0 };
+        let delimiter = other_delimiter(&head.columns[ignored..]);
+        // Of a header that is one name by another delimiter, no name is near.
+        let near = delimiter.as_ref().map_or(fields.as_slice(), |_| &[]);
         let mut problems = Vec::new();
+        let mut is_half_returned = false;
         let mut columns: Vec<Option<usize>> = vec![None; fields.len()];
         let mut places = vec![None; head.columns.len()];
         for (at, name) in head.columns.iter().enumerate().skip(ignored) {
             let Some(place) = known.get(name.as_str()).copied() else {
-                if unknown == UnknownFields::Reject && problems.len() < SHOWN {
-                    problems.push(unknown_column(at + 1, name, fields));
-                } else if unknown == UnknownFields::Reject {
+                let rejects = unknown == UnknownFields::Reject;
+                if rejects && RETURNED.contains(&name.as_str()) {
+                    is_half_returned = true;
+                } else if rejects && problems.len() < SHOWN {
+                    problems.push(unknown_column(at + 1, name, near));
+                } else if rejects {
                     problems.push(String::new());
                 }
                 continue;
@@ -75,16 +82,15 @@ impl Layout {
             places[at] = Some(place);
         }
         let absent = || fields.iter().zip(&columns).filter(|(_, c)| c.is_none());
-        for (field, _) in absent() {
-            if field.default.is_none() && !field.value.nullable {
-                problems.push(format!(
-                    "there is no column {:?}, which the schema requires",
-                    field.external
-                ));
-            }
+        let missing = absent().map(|(field, _)| field);
+        let missing = missing.filter(|f| f.default.is_none() && !f.value.nullable);
+        problems.extend(missing_columns(missing));
+        if is_half_returned {
+            let words = "keep all four weir_ columns in front, or remove all";
+            problems.insert(0, words.to_owned());
         }
         if !problems.is_empty() {
-            problems.extend(other_delimiter(&head.columns[ignored..]));
+            problems.splice(0..0, delimiter);
             return Err(HeaderProblems(problems));
         }
         let has_absent = absent().next().is_some();
@@ -93,6 +99,20 @@ impl Layout {
             has_absent,
         })
     }
+}
+
+fn missing_columns<'a>(fields: impl Iterator<Item = &'a Field>) -> Option<String> {
+    let names: Vec<String> = fields.map(|f| format!("{:?}", f.external)).collect();
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    Some(match names.len() {
+        0 => return None,
+        1 => format!("there is no column {shown}, which the schema requires"),
+        2..=SHOWN => format!("there are no columns {shown}, which the schema requires"),
+        all => format!(
+            "there are no columns {shown} and {} more, which the schema requires",
+            all - SHOWN
+        ),
+    })
 }
 
 fn unknown_column(number: usize, name: &str, fields: &[Field]) -> String {

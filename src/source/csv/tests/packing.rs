@@ -116,6 +116,29 @@ fn a_stream_cut_anywhere_is_the_file_s_fault() {
 }
 
 #[test]
+fn a_text_that_is_not_packed_is_told_as_that() {
+    for (packing, words) in [
+        (Packing::Gzip, "it ends in .gz and is not gzip"),
+        (Packing::Zstd, "it ends in .zst and is not zstd"),
+    ] {
+        for piece in [1, 2, 1000] {
+            match read_packed(TEXT, packing, piece) {
+                Err(Trouble::File(reason)) => assert_eq!(reason, words),
+                other => panic!("{other:?}"),
+            }
+        }
+        let other = match packing {
+            Packing::Gzip => Packing::Zstd,
+            _ => Packing::Gzip,
+        };
+        match read_packed(&pack(other, TEXT), packing, 1000) {
+            Err(Trouble::File(reason)) => assert_eq!(reason, words),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_bomb_takes_no_memory() {
     let mut plain = b"a,b\n".to_vec();
     plain.resize(32 << 20, b'0');

@@ -48,7 +48,20 @@ fn every_problem_is_told_before_the_first_record() {
         "column 2, \" amount\", is no field of the schema; did you mean \"amount\"?; \
          there is no column \"amount\", which the schema requires"
     );
-    assert!(refused("Order ID;amount").ends_with("; is the delimiter ';'?"));
+    assert_eq!(
+        refused("Order ID;amount"),
+        "is the delimiter ';'?; column 1, \"Order ID;amount\", is no field of the schema; \
+         there are no columns \"Order ID\", \"amount\", which the schema requires"
+    );
+    for header in [
+        "weir_line,Order ID,amount",
+        "weir_field,weir_code,weir_message,Order ID,amount",
+    ] {
+        assert_eq!(
+            refused(header),
+            "keep all four weir_ columns in front, or remove all"
+        );
+    }
     let many = refused(&format!("Order ID,amount{}", ",q".repeat(30)));
     assert!(many.ends_with("; and 20 more"), "{many}");
     assert_eq!(refused(""), "empty");
