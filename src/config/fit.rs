@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{PartitionBy, Stream, Writer};
+use crate::config::keys::nearest_word;
+use crate::config::{Bulk, PartitionBy, Stream, UnknownFields, Writer};
 use crate::schema::resolve::resolve;
 use crate::schema::{Field, Record, Schema, Type};
 
@@ -52,11 +53,16 @@ impl Stream {
         if let Some(writer) = self.topics.as_ref().and_then(|t| t.writer.as_ref()) {
             faults.extend(writer_faults(writer, schema));
         }
+        let schema = marked(schema, &self.names, &self.primary_key);
+        if let Some(bulk) = &self.bulk {
+            let columns = column_faults(bulk, &schema, self.unknown_fields);
+            faults.extend(columns.map(|fault| format!("bulk.dialect.columns {fault}")));
+        }
         if !faults.is_empty() {
             return Err(faults);
         }
         Ok(Stream {
-            schema: Arc::new(marked(schema, &self.names, &self.primary_key)),
+            schema: Arc::new(schema),
             ..self.clone()
         })
     }
@@ -169,6 +175,41 @@ pub(super) fn same_outside<'a>(
         let other = seen.insert(outside, &field.name)?;
         Some((other, field.name.as_str()))
     })
+}
+
+/// Why files without a header, whose columns the settings name, could not be read by `schema`: a
+/// sentence each.
+pub(super) fn column_faults(
+    bulk: &Bulk,
+    schema: &Schema,
+    unknown: UnknownFields,
+) -> impl Iterator<Item = String> {
+    let mut faults = Vec::new();
+    let fields = &schema.root.fields;
+    if let Some(columns) = &bulk.dialect.columns {
+        let names = || fields.iter().map(|f| f.external.as_str());
+        let strange = columns.iter().filter(|c| !names().any(|n| n == c.as_str()));
+        if unknown == UnknownFields::Reject {
+            faults.extend(strange.map(|column| match nearest_word(column, names()) {
+                Some(near) => {
+                    format!(
+                        "names {column:?}, which is no field of the schema; did you mean {near:?}?"
+                    )
+                }
+                None => format!("names {column:?}, which is no field of the schema"),
+            }));
+        }
+        let missing = fields.iter().filter(|f| !columns.contains(&f.external));
+        let missing = missing.filter(|f| f.default.is_none() && !f.value.nullable);
+        let missing: Vec<String> = missing.map(|f| format!("{:?}", f.external)).collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            faults.push(format!(
+                "does not name {missing}, which the schema requires"
+            ));
+        }
+    }
+    faults.into_iter()
 }
 
 /// `_weir_…` is for the provenance columns.

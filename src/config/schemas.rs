@@ -5,6 +5,7 @@
 //! compares, and that a table which an earlier version made can follow. Does not own: parsing, the
 //! rules of resolution, what a table can follow (`schema`).
 
+use crate::config::keys::nearest_word;
 use crate::config::registry::{Reader, Unread};
 use crate::config::stream::SchemaRequest;
 use crate::config::{Compatibility, Origin, Schemas, Subject};
@@ -146,6 +147,9 @@ fn in_folder(
     subject: &str,
     nanos_as_long: bool,
 ) -> Result<(Vec<Found>, Option<Refused>), Vec<String>> {
+    if !schemas.dir.join(subject).exists() {
+        return Err(vec![no_subject(schemas, subject)]);
+    }
     let unread = |fault: folder::Fault| vec![fault.to_string()];
     let found = folder::found(&schemas.dir, subject, nanos_as_long).map_err(unread)?;
     let strays = folder::strays(&schemas.dir, subject).map_err(unread)?;
@@ -159,6 +163,20 @@ fn in_folder(
         reasons: strays.iter().map(ToString::to_string).collect(),
     });
     Ok((found, strays))
+}
+
+/// That the folder has no such subject, and which one is near.
+fn no_subject(schemas: &Schemas, subject: &str) -> String {
+    let entries = std::fs::read_dir(&schemas.dir).into_iter().flatten();
+    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
+    let names = folders.filter_map(|folder| folder.file_name().into_string().ok());
+    let names: Vec<String> = names.collect();
+    let hint = match nearest_word(subject, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => "write its first version to 1.avsc there".to_owned(),
+    };
+    let folder = schemas.dir.join(subject);
+    format!("{} is not there; {hint}", folder.display())
 }
 
 /// The versions that hold, up to the first of `found`, which ascend, that does not; and that one.

@@ -220,6 +220,10 @@ impl<'a> Section<'a> {
     pub(crate) fn number(&self, key: &str, default: u64) -> u64 {
         match self.entry(key).map(|e| &e.node.value) {
             Some(Value::Integer(0)) => 0,
+            Some(Value::Integer(..0)) => {
+                self.problem(key, "must be 0 or more");
+                default
+            }
             _ => self.count(key, default),
         }
     }

@@ -86,6 +86,13 @@ pub(crate) fn stream(
             root.section("topics").problem("writer", fault);
         }
     }
+    let unknown_fields = unknown_fields.unwrap_or(UnknownFields::Reject);
+    if let Some(bulk) = &bulk {
+        for fault in fit::column_faults(bulk, &schema, unknown_fields) {
+            let section = root.section("bulk");
+            section.section("dialect").problem("columns", fault);
+        }
+    }
     Some(Stream {
         name: name.to_owned(),
         source: source?.text,
@@ -98,7 +105,7 @@ pub(crate) fn stream(
         primary_key: fields.primary_key,
         event_time: fields.event_time,
         partition_by: fields.partition_by,
-        unknown_fields: unknown_fields.unwrap_or(UnknownFields::Reject),
+        unknown_fields,
         topics,
         bulk,
         flush,

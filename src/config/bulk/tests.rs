@@ -207,3 +207,48 @@ fn what_is_wrong_with_a_bucket_names_its_key() {
     let beside = ["[bulk]\nprefix = \"a\"", "[bulk]\nprefix = \"ab\""];
     assert!(read_with(BUCKET, &beside).is_ok());
 }
+
+#[test]
+fn columns_without_a_header_are_held_to_the_schema() {
+    let read = |stream: &str, columns: &str| {
+        let dialect = format!("[bulk.dialect]\nheader = false\ncolumns = {columns}");
+        let read = read(&format!("{stream}\n[bulk]\n{dialect}"));
+        read.map(|_| ()).map_err(|problems| {
+            let told = problems.iter().map(|p| format!("{} {}", p.key, p.message));
+            told.collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(read("", "[\"n\"]"), Ok(()));
+    assert_eq!(
+        read("", "[\"N\", \"other\"]"),
+        Err(vec![
+            "bulk.dialect.columns does not name \"n\", which the schema requires".to_owned(),
+            "bulk.dialect.columns names \"N\", which is no field of the schema; did you mean \"n\"?"
+                .to_owned(),
+            "bulk.dialect.columns names \"other\", which is no field of the schema".to_owned(),
+        ])
+    );
+    // As it is outside.
+    let outside = "[names]\nn = \"The N\"";
+    assert_eq!(read(outside, "[\"The N\"]"), Ok(()));
+    assert!(read(outside, "[\"n\"]").is_err());
+    let ignore = "unknown_fields = \"ignore\"";
+    assert_eq!(read(ignore, "[\"n\", \"other\"]"), Ok(()));
+}
+
+#[test]
+fn a_number_may_be_0_where_that_means_something() {
+    let of = |key: &str| {
+        let read = read(&format!("[bulk.dialect]\n{key}"));
+        read.map(|_| ()).map_err(|problems| {
+            problems
+                .iter()
+                .map(|p| p.message.clone())
+                .collect::<String>()
+        })
+    };
+    assert_eq!(of("skip_lines = 0"), Ok(()));
+    assert_eq!(of("skip_lines = -1"), Err("must be 0 or more".to_owned()));
+    let words = "does not tell date, hour and minute; as in \"%Y-%m-%d %H:%M:%S\"";
+    assert_eq!(of("timestamp_format = \"%Q\""), Err(words.to_owned()));
+}

@@ -209,6 +209,12 @@ fn texts(keys: &DialectKeys, line_end: Option<&LineEnd>, found: &mut Found) {
     if delimiter.is_empty() {
         found.add("delimiter", "must not be empty; one or more characters");
     }
+    if delimiter.chars().nth(1).is_some() && delimiter.contains(char::is_alphanumeric) {
+        found.add(
+            "delimiter",
+            "is a word: write the characters themselves, a tab as \"\\t\" in double quotes",
+        );
+    }
     if shares(delimiter, ends) {
         found.add(
             "delimiter",

@@ -35,11 +35,6 @@ impl TimestampFormat {
     /// The form that `format` describes, or why it describes none.
     pub(super) fn new(format: &str) -> Result<Self, String> {
         let parsed = sample(format)?;
-        if parsed.iana_time_zone().is_some() {
-            return Err(
-                "has the name of a time zone; only offsets from UTC are read, as %z".to_owned(),
-            );
-        }
         let whole = if parsed.timestamp().is_some() {
             true
         } else {
@@ -48,6 +43,11 @@ impl TimestampFormat {
         if !whole {
             return Err(
                 "does not tell date, hour and minute; as in \"%Y-%m-%d %H:%M:%S\"".to_owned(),
+            );
+        }
+        if parsed.iana_time_zone().is_some() {
+            return Err(
+                "has the name of a time zone; only offsets from UTC are read, as %z".to_owned(),
             );
         }
         Ok(Self {

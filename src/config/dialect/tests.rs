@@ -35,6 +35,17 @@ fn values_alone() {
         text(|k| &mut k.delimiter, ""),
         ["delimiter must not be empty; one or more characters"]
     );
+    for word in ["tab", "comma", "\\t", "0x1f"] {
+        assert_eq!(
+            text(|k| &mut k.delimiter, word),
+            [
+                "delimiter is a word: write the characters themselves, a tab as \"\\t\" in double quotes"
+            ]
+        );
+    }
+    for delimiter in ["\t", "||", "::", "x"] {
+        assert_eq!(text(|k| &mut k.delimiter, delimiter), Vec::<String>::new());
+    }
     for quote in ["''", "é", "a", " ", "\n"] {
         assert_eq!(
             text(|k| &mut k.quote, quote),
