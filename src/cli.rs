@@ -10,6 +10,7 @@ mod demo;
 mod jobs;
 mod load;
 mod logs;
+mod numbers;
 mod output;
 mod positions;
 mod rejects;

@@ -33,6 +33,8 @@ mod jobs_shown;
 mod jobs_under_way;
 #[path = "commands/load.rs"]
 mod load;
+#[path = "commands/not_there.rs"]
+mod not_there;
 #[path = "commands/rejects.rs"]
 mod rejects;
 #[path = "commands/site.rs"]

@@ -98,7 +98,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
             }
             Report::new(checks, Vec::new())
         }
-        Err(problems) => of_problems(context, &problems),
+        Err(problems) => of_problems(&problems),
     };
     match context.format {
         Format::Json => output::json(&report)?,
@@ -240,7 +240,7 @@ fn fits(stream: &Stream, view: &View) -> String {
     }
 }
 
-fn of_problems(context: &Context, problems: &Problems) -> Report {
+fn of_problems(problems: &Problems) -> Report {
     if problems.are_outages() {
         // The registry is all that the configuration asks.
         let found = "what a stream's schema is read from does not answer, and there is no copy";
@@ -251,7 +251,9 @@ fn of_problems(context: &Context, problems: &Problems) -> Report {
         1 => "problem",
         _ => "problems",
     };
-    let found = format!("{}: {} {word}", context.config.display(), problems.count());
+    let mut files: Vec<&str> = problems.iter().map(|p| p.file.as_str()).collect();
+    files.dedup();
+    let found = format!("{}: {} {word}", files.join(", "), problems.count());
     let check = Check::new("configuration", Err(Error::config(found)));
     Report::new(vec![check], problems.iter().cloned().collect())
 }

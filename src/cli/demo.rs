@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::app::{App, Parts};
 use crate::bucket::names;
 use crate::cli::run::{runtime, signals, watch_signals};
-use crate::cli::{Context, EXIT_INCOMPLETE, Format, output, rejects, verify};
+use crate::cli::{Context, EXIT_INCOMPLETE, Format, numbers, output, rejects, verify};
 use crate::clock::Clock;
 use crate::config::{Config, Log};
 use crate::error::{Error, Result};
@@ -47,13 +47,21 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
-    /// Events to send; the demo's broker keeps no more than so many
-    #[arg(long, value_name = "N", default_value_t = 40_000, value_parser = clap::value_parser!(u64).range(1..=events::max_events(PARTITIONS)))]
+    #[arg(long, help = most_events(), value_name = "N", default_value_t = 40_000, value_parser = events)]
     events: u64,
 
     /// Go on serving /metrics and /api until SIGINT or SIGTERM
     #[arg(long)]
     serve: bool,
+}
+
+fn most_events() -> String {
+    let most = events::max_events(PARTITIONS);
+    format!("Events to send; the demo's broker keeps no more than {most}")
+}
+
+fn events(text: &str) -> std::result::Result<u64, String> {
+    numbers::within(text, &(1..=events::max_events(PARTITIONS)))
 }
 
 /// Lands sample events and shows what became of them.

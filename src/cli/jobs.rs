@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::bucket::Bucket;
 use crate::cli::run::runtime;
 use crate::cli::verify::open_lake;
-use crate::cli::{Context, Format, output, streams};
+use crate::cli::{Context, Format, numbers, output, streams};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::jobs::known::{KnownJob, KnownJobs};
@@ -55,7 +55,7 @@ struct List {
     state: Option<StateName>,
 
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = numbers::whole::<usize>)]
     limit: usize,
 }
 

@@ -5,7 +5,7 @@
 use std::io::{ErrorKind, Write};
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -129,9 +129,16 @@ pub(crate) fn place(source: &str, partition: i32, offset: i64, index: i32) -> St
 
 /// A bar on stderr that counts `what`; nothing is drawn where stderr is no terminal.
 pub(crate) fn bar(message: &str, length: u64, what: &str) -> Result<ProgressBar> {
-    let form = format!("{{msg:>16}} {{wide_bar}} {{human_pos}}/{{human_len}} {what}, {{per_sec}}");
+    let form = format!("{{msg:>16}} {{wide_bar}} {{human_pos}}/{{human_len}} {what}, {{rate}}");
     let style = ProgressStyle::with_template(&form)
-        .map_err(|e| Error::internal("the progress bar is malformed").because(e))?;
+        .map_err(|e| Error::internal("the progress bar is malformed").because(e))?
+        .with_key(
+            "rate",
+            |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+                // where it cannot be drawn there is nobody to tell
+                let _ = write!(to, "{:.0}/s", state.per_sec());
+            },
+        );
     Ok(ProgressBar::new(length)
         .with_style(style)
         .with_message(message.to_owned()))

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cli::run::runtime;
 use crate::cli::verify::open_lake;
-use crate::cli::{Context, Format, output, streams};
+use crate::cli::{Context, Format, numbers, output, streams};
 use crate::clock::Clock;
 use crate::config::{Config, Stream};
 use crate::error::{Error, Result};
@@ -53,6 +53,7 @@ enum Command {
         #[arg(value_name = "TOPIC[:PARTITION]", value_parser = place)]
         place: Place,
         /// The next offset to read
+        #[arg(value_parser = numbers::whole::<i64>)]
         offset: i64,
         /// Why; goes into the ledger
         #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]

@@ -12,8 +12,11 @@ use serde_json::{Value, json};
 
 use crate::cli::run::runtime;
 use crate::cli::verify::open_lake;
-use crate::cli::{Context, Format, output, streams};
-use crate::error::Result;
+use crate::cli::{Context, Format, numbers, output, streams};
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+use crate::lake::layout;
+use crate::lake::ledger::Ledger;
 use crate::lake::rejects::{At, Filter, Groups, Reject, RejectsTable};
 use crate::model::reject::RejectCode;
 
@@ -55,15 +58,15 @@ struct Show {
     topic: Option<String>,
 
     /// Only of this partition
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::whole::<i32>)]
     partition: Option<i32>,
 
     /// Only of the message at this offset
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::whole::<i64>)]
     offset: Option<i64>,
 
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = numbers::whole::<u64>)]
     limit: u64,
 }
 
@@ -74,11 +77,31 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
     }
 }
 
+/// The rejects table of a stream, which is there once the stream was started.
+async fn open(config: &Config, stream: &str) -> Result<RejectsTable> {
+    let store = open_lake(config)?;
+    let opened = RejectsTable::open(&store, stream).await;
+    if opened.is_err() {
+        let objects = store.objects();
+        let mut versions = Vec::new();
+        for table in [layout::data_table(stream), layout::rejects_table(stream)] {
+            versions.push(Ledger::open(&objects, &table).await?.newest());
+        }
+        if versions.iter().all(Option::is_none) {
+            return Err(Error::new(
+                Kind::Found,
+                format!("nothing has landed in {stream} yet: there is no table"),
+            ));
+        }
+    }
+    opened
+}
+
 fn list(context: &Context, name: &str) -> Result<ExitCode> {
     let config = context.load()?;
     let stream = streams::one(&config, name)?;
     let groups = runtime()?.block_on(async {
-        let table = RejectsTable::open(&open_lake(&config)?, &stream.name).await?;
+        let table = open(&config, &stream.name).await?;
         let bar = output::bar(&stream.name, table.files() as u64, "files")?;
         let groups = table.groups(|| bar.inc(1)).await;
         bar.finish_and_clear();
@@ -117,7 +140,7 @@ fn show(context: &Context, arguments: &Show) -> Result<ExitCode> {
         offset: arguments.offset,
     };
     runtime()?.block_on(async {
-        let table = RejectsTable::open(&open_lake(&config)?, stream).await?;
+        let table = open(&config, stream).await?;
         match context.format {
             Format::Json => {
                 let mut list = output::JsonList::begin(&[("stream", stream)], "rejects")?;
