@@ -157,7 +157,7 @@ async fn jobs(State(shared): State<Shared>, Query(asked): Query<OfJobs>) -> Resp
         stream.as_ref().is_none_or(|stream| *stream == job.stream)
             && state
                 .as_ref()
-                .is_none_or(|state| state == job.state.as_str())
+                .is_none_or(|state| state.eq_ignore_ascii_case(job.state.as_str()))
     });
     let jobs: Vec<_> = jobs.collect();
     Json(json!({ "jobs": jobs })).into_response()

@@ -4,6 +4,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::config::schemas::Refused;
+use crate::model::job::{JobDocument, JobId, JobState};
 use crate::pipeline::status::SchemaStatus;
 use crate::shutdown::{self, Phase, Trigger};
 use crate::source::kafka::TopicPartition;
@@ -13,18 +14,20 @@ struct Server {
     metrics: Metrics,
     status: StatusBoard,
     trigger: Trigger,
+    jobs: JobBoard,
 }
 
 impl Server {
     async fn start() -> Self {
         let (trigger, shutdown) = shutdown::channel();
         let (metrics, status) = (Metrics::new().unwrap(), StatusBoard::default());
+        let jobs = JobBoard::default();
         let address = serve(
             ([127, 0, 0, 1], 0).into(),
             "test".to_owned(),
             metrics.clone(),
             status.clone(),
-            JobBoard::default(),
+            jobs.clone(),
             shutdown,
         )
         .await
@@ -34,6 +37,7 @@ impl Server {
             metrics,
             status,
             trigger,
+            jobs,
         }
     }
 
@@ -264,4 +268,26 @@ async fn an_address_that_is_taken_is_a_fault_of_the_settings() {
     let error = again.await.unwrap_err();
     assert_eq!(error.kind(), crate::error::Kind::Config);
     assert!(error.to_string().contains("[http] listen"), "{error}");
+}
+
+#[tokio::test]
+async fn jobs_are_chosen_by_stream_and_by_state_in_any_case() {
+    let server = Server::start().await;
+    let id = JobId::from_text("0a");
+    let job = JobDocument {
+        state: JobState::Failed,
+        ..JobDocument::new(&id, "s", Vec::new(), String::new())
+    };
+    server.jobs.set(&job);
+    for (asked, count) in [
+        ("", 1),
+        ("?state=Failed", 1),
+        ("?state=failed&stream=s", 1),
+        ("?state=Aborted", 0),
+        ("?stream=t", 0),
+    ] {
+        let (code, shown) = server.json(&format!("/api/v1/jobs{asked}")).await;
+        assert_eq!(code, 200);
+        assert_eq!(shown["jobs"].as_array().unwrap().len(), count, "{asked}");
+    }
 }
