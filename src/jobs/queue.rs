@@ -115,3 +115,39 @@ impl Queue {
         ids
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bucket::Object;
+
+    #[test]
+    fn the_files_that_a_manifest_takes_are_told() {
+        let mut queue = Queue::default();
+        let object = |key: &str| Object {
+            key: key.into(),
+            size: 1,
+            etag: Some(key.to_owned()),
+            modified_ns: 0,
+        };
+        let drop = |key: &str| JobDrop::of_file("s", object(key), 0);
+        for key in ["a.csv", "b.csv", "c.csv"] {
+            queue.insert(Waiting {
+                job: drop(key),
+                gathering: None,
+                after: Tick::default(),
+                failures: 0,
+                is_checked: key == "a.csv",
+                is_again: false,
+            });
+        }
+        let mut taken = queue.drop_files(&["a.csv".into(), "c.csv".into(), "d.csv".into()]);
+        taken.sort();
+        let mut files = [drop("a.csv").id, drop("c.csv").id];
+        files.sort();
+        assert_eq!(taken, files);
+        assert!(queue.in_order(true).next().is_none());
+        assert!(queue.in_order(false).all(|(id, _)| *id == drop("b.csv").id));
+        assert!(queue.contains(&drop("b.csv").id));
+    }
+}
