@@ -78,6 +78,8 @@ pub struct Logged {
     pub version: u64,
     /// The batch's id; `None` for a commit of another program, and for the table's first.
     pub batch: Option<Uuid>,
+    /// The instance that made it, where the log still tells.
+    pub instance: Option<String>,
     /// The rejects files that the commit names.
     pub rejects: Vec<RejectsFile>,
     /// The bulk job that it landed.

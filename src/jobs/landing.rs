@@ -75,12 +75,18 @@ impl Work {
                     let labels = [shared.stream()];
                     commit_seconds.with_label_values(&labels).observe(seconds);
                     tracing::debug!(job = %self.job.id, version, "job committed");
-                    self.after_commit(&ready).await;
+                    self.account(&ready);
+                    trail::follow(&shared.table, shared.stream()).await;
                     return Ok(reason);
                 }
-                Landing::AlreadyCommitted { .. } => {
-                    self.after_commit(&ready).await;
+                Landing::AlreadyCommitted { is_own: true, .. } => {
+                    self.account(&ready);
+                    trail::follow(&shared.table, shared.stream()).await;
                     return Ok(reason);
+                }
+                // Who landed it has counted it, and the ledger tells what became of it.
+                Landing::AlreadyCommitted { is_own: false, .. } => {
+                    trail::follow(&shared.table, shared.stream()).await;
                 }
                 // What it met is in the ledger now, and the look says what it is beside it.
                 Landing::Duplicate { .. } => {}
@@ -161,7 +167,8 @@ impl Work {
         land::batch(plan, &self.shared.instance, &job, data, rejects)
     }
 
-    async fn after_commit(&self, ready: &ReadyBatch) {
+    /// Counts what this process has landed.
+    fn account(&self, ready: &ReadyBatch) {
         let shared = &self.shared;
         let (stream, metrics) = (shared.stream(), &shared.metrics);
         let JobCounts {
@@ -194,6 +201,5 @@ impl Work {
             let sizes = metrics.file_bytes.with_label_values(&[stream]);
             sizes.observe(file.size as f64);
         }
-        trail::follow(&shared.table, stream).await;
     }
 }

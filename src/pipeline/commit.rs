@@ -59,10 +59,12 @@ pub enum Landing {
         /// Puts that found their version taken before.
         conflicts: u32,
     },
-    /// It was in the log; a put whose answer was lost.
+    /// It was in the log; a put whose answer was lost, or another instance's of the same job.
     AlreadyCommitted {
         /// The table's version.
         version: u64,
+        /// True if a put of this call made it visible, as far as the log tells.
+        is_own: bool,
         /// Puts that found their version taken.
         conflicts: u32,
     },
@@ -119,6 +121,7 @@ pub type Refuse<'a> = &'a (dyn Fn(&JobRecord) -> Option<String> + Sync);
 /// What one call keeps from look to look.
 struct Course {
     backoff: Backoff,
+    has_put: bool,
     conflicts: u32,
     refusals: u32,
 }
@@ -279,7 +282,14 @@ impl Committer {
         let at = match (self.judge)(claim, &view, &seen) {
             Verdict::Commit { at } => at,
             Verdict::AlreadyCommitted { version } => {
-                return Ok(Landing::AlreadyCommitted { version, conflicts });
+                let commit = seen.iter().find(|commit| commit.version == version);
+                let by = commit.and_then(|commit| commit.instance.as_ref());
+                let is_own = course.has_put && by == Some(&batch.commit.record.instance);
+                return Ok(Landing::AlreadyCommitted {
+                    version,
+                    is_own,
+                    conflicts,
+                });
             }
             Verdict::Fenced { moved } => return Ok(Landing::Fenced { moved, conflicts }),
             Verdict::SchemaBehind { table } => {
@@ -349,6 +359,7 @@ impl Committer {
     }
 
     async fn put(&self, at: u64, commit: &Commit, course: &mut Course) -> Result<u64, Again> {
+        course.has_put = true;
         match self.table.try_commit(at, commit).await {
             Answer::Committed(version) => {
                 if course.backoff.failures() > 0 {
@@ -429,6 +440,7 @@ impl Course {
     fn new() -> Self {
         Self {
             backoff: Backoff::default(),
+            has_put: false,
             conflicts: 0,
             refusals: 0,
         }

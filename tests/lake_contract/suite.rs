@@ -98,6 +98,7 @@ fn logged(version: u64, commit: &Commit) -> Logged {
     Logged {
         version,
         batch: Some(commit.record.batch),
+        instance: Some(commit.record.instance.clone()),
         rejects: commit.record.rejects.clone(),
         job: commit.record.job.clone(),
     }

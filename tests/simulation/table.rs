@@ -93,6 +93,7 @@ impl LakeTable for SimTable {
                 .map(|(i, commit)| Logged {
                     version: i as u64 + 1,
                     batch: Some(commit.record.batch),
+                    instance: Some(commit.record.instance.clone()),
                     rejects: commit.record.rejects.clone(),
                     job: commit.record.job.clone(),
                 })

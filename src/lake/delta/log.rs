@@ -85,14 +85,21 @@ async fn folded(
 }
 
 fn of_commit(commit: LoggedCommit) -> Logged {
-    let (batch, rejects, job) = match commit.record {
-        Some(record) => (Some(record.batch), record.rejects, record.job),
-        None => (None, Vec::new(), None),
-    };
-    Logged {
-        version: commit.version,
-        batch,
-        rejects,
-        job,
+    let version = commit.version;
+    match commit.record {
+        Some(record) => Logged {
+            version,
+            batch: Some(record.batch),
+            instance: Some(record.instance),
+            rejects: record.rejects,
+            job: record.job,
+        },
+        None => Logged {
+            version,
+            batch: None,
+            instance: None,
+            rejects: Vec::new(),
+            job: None,
+        },
     }
 }

@@ -30,6 +30,7 @@ fn commits(from: u64, files: &[&[&str]]) -> Vec<Logged> {
         .map(|(files, version)| Logged {
             version,
             batch: None,
+            instance: None,
             rejects: files.iter().map(|name| file(name)).collect(),
             job: None,
         })

@@ -79,6 +79,7 @@ impl Segment {
         self.commits.into_iter().map(|commit| Logged {
             version: commit.version,
             batch: commit.batch,
+            instance: None,
             rejects: commit.rejects,
             job: commit.job,
         })

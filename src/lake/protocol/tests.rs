@@ -44,6 +44,7 @@ fn logged(version: u64, record: Option<&CommitRecord>) -> Logged {
     Logged {
         version,
         batch: record.map(|record| record.batch),
+        instance: None,
         rejects: Vec::new(),
         job: None,
     }

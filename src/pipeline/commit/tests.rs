@@ -19,6 +19,8 @@ enum Put {
     Lost(Kind),
     /// Another writer's commit takes the version first: it moves partition .0 to .1.
     Overtaken(i32, i64),
+    /// Another instance lands the same batch first.
+    LandedByOther,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +59,7 @@ impl LakeTable for Memory {
         let records = self.records().into_iter().map(|(version, record)| Logged {
             version,
             batch: record.as_ref().map(|record| record.batch),
+            instance: record.as_ref().map(|record| record.instance.clone()),
             rejects: Vec::new(),
             job: record.and_then(|record| record.job.clone()),
         });
@@ -70,6 +73,11 @@ impl LakeTable for Memory {
         if let Some(Put::Overtaken(partition, to)) = put {
             let other = batch(at as u128 + 1000, partition, to, to, None).commit;
             log.commits.push(other);
+        }
+        if let Some(Put::LandedByOther) = put {
+            let mut same = commit.clone();
+            same.record.instance = "other".to_owned();
+            log.commits.push(same);
         }
         if log.commits.len() as u64 + 1 != at {
             return Answer::Conflict;
@@ -226,10 +234,36 @@ async fn an_answer_that_was_lost_is_settled_by_looking() {
     let batch = batch(2, 0, 0, 5, None);
     let landing = bench.committer.land(&batch).await;
     assert!(
-        matches!(landing, Landing::AlreadyCommitted { version: 2, .. }),
+        matches!(
+            landing,
+            Landing::AlreadyCommitted {
+                version: 2,
+                is_own: true,
+                ..
+            }
+        ),
         "{landing:?}"
     );
     assert_eq!(bench.times(&batch), 1);
+}
+
+#[tokio::test]
+async fn a_batch_that_another_instance_landed_is_not_its_own() {
+    let bench = bench([Put::LandedByOther]);
+    let job = batch(2, 0, 0, 5, None);
+    for conflicts in [1, 0] {
+        let landing = bench.committer.land_job(&job, 1, &|_| None).await;
+        let Landing::AlreadyCommitted {
+            version: 2,
+            is_own: false,
+            conflicts: found,
+        } = landing
+        else {
+            panic!("{landing:?}");
+        };
+        assert_eq!(found, conflicts);
+    }
+    assert_eq!(bench.times(&job), 1);
 }
 
 #[tokio::test]
