@@ -14,8 +14,9 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::config::{Bulk, Config, Stream};
 use crate::error::{Error, Result};
+use crate::fail_point;
 use crate::lake::delta::DeltaTable;
-use crate::lake::jobs::LandedJobs;
+use crate::lake::jobs::{LandedJobs, files_of};
 use crate::lake::{DataFile, LakeTable, ReadyBatch};
 use crate::model::job::{Identity, JobCounts, JobDocument, JobFile, JobId, JobState};
 use crate::model::ledger::{JobRecord, RejectsFile};
@@ -120,12 +121,9 @@ impl Loader {
         let drop = LocalFile::look(path, &self.stream.name)?;
         let folder = ResultFolder::make(results, &drop.name, &drop.job)?;
         let mut document = self.begun(&drop);
-        if let Some(before) = self.landed.by_id(drop.job.as_str()) {
-            let version = before.version;
-            document.reason = Some(format!(
-                "this very file landed before, at version {version} of the table; nothing is loaded twice"
-            ));
+        if self.find_what_landed(&mut document).await? {
             self.finish(&mut document, JobState::JobComplete);
+            folder.recover(&mut document)?;
             return Ok(Loaded {
                 job: document,
                 folder: folder.path().to_owned(),
@@ -153,6 +151,23 @@ impl Loader {
                 None => {}
             }
         }
+    }
+
+    /// Tells of a job that is in the ledger already what that does; false if it is not there.
+    async fn find_what_landed(&self, document: &mut JobDocument) -> Result<bool> {
+        let Some(landed) = self.landed.by_id(document.id.as_str()) else {
+            return Ok(false);
+        };
+        let files = files_of(&self.store, &self.stream.name, &[landed]).await?;
+        for (told, landed) in document.files.iter_mut().zip(files.values().flatten()) {
+            (told.records, told.counts) = (landed.records, landed.counts);
+        }
+        document.counts = files.values().flatten().map(|file| file.counts).sum();
+        document.reason = Some(format!(
+            "this very file landed before, at version {} of the table; nothing is loaded twice",
+            landed.version
+        ));
+        Ok(true)
     }
 
     /// Reads and lands the file by the version in force; `None` if a newer one came meanwhile.
@@ -220,6 +235,14 @@ impl Loader {
     ) -> Result<Option<JobState>> {
         loop {
             self.landed.look(&self.store, &self.stream.name).await?;
+            // By another process that loads the same file; by the same rules the same rows came back.
+            let counts = document.counts;
+            if self.find_what_landed(document).await? {
+                if document.counts != counts {
+                    folder.forget_rows()?;
+                }
+                return Ok(Some(JobState::JobComplete));
+            }
             document.reason = match candidate.seen(&self.landed) {
                 Seen::New => None,
                 Seen::Flagged(reason) => Some(reason),
@@ -238,6 +261,7 @@ impl Loader {
             match self.committer.land_job(ready, known, &refuse).await {
                 Landing::Committed { .. } | Landing::AlreadyCommitted { .. } => {
                     // The process may end behind this.
+                    fail_point::pass("after_job");
                     let _ = trail::follow(&self.table, &self.stream.name).await.await;
                     return Ok(Some(JobState::JobComplete));
                 }

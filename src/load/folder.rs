@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use crate::bucket::names::segment;
 use crate::error::{Error, Result};
-use crate::model::job::{JobDocument, JobId};
+use crate::model::job::{JobDocument, JobId, JobState};
+use crate::model::position::SourceId;
 use crate::pipeline::bulk::FailedRows;
 
 const CSV: &str = "failed.csv";
 const TEXT: &str = "failed.txt";
+const JOB: &str = "job.json";
 
 /// The folder.
 #[derive(Debug)]
@@ -68,6 +70,35 @@ impl ResultFolder {
         Ok(())
     }
 
+    /// Finds the rows that an earlier run gave back of a job that has landed. Where that run did not come
+    /// to its end they may be incomplete, and are taken away: `job.json` says where else they are.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn recover(&self, document: &mut JobDocument) -> Result<()> {
+        let told = fs::read(self.path.join(JOB)).ok();
+        let told = told.and_then(|text| serde_json::from_slice::<JobDocument>(&text).ok());
+        let is_other = told.is_some_and(|told| {
+            told.state != JobState::JobComplete || told.counts != document.counts
+        });
+        let is_part = [CSV, TEXT]
+            .iter()
+            .any(|name| self.path.join(part(name)).exists());
+        if is_other || is_part {
+            self.forget_rows()?;
+        }
+        let [csv, text] = [CSV, TEXT].map(|name| self.path.join(name));
+        if document.counts.rejected > 0 && !csv.exists() && !text.exists() {
+            let told = document.reason.take().unwrap_or_default();
+            document.reason = Some(format!(
+                "{told}; its rejected rows are in the rejects table, where _weir_source_id is {}",
+                SourceId::bulk(document.id.as_str())
+            ));
+        }
+        document.failed_rows = csv.exists().then(|| csv.display().to_string());
+        self.write(document)
+    }
+
     /// Names what there is to be given back, and writes `job.json`.
     ///
     /// # Errors
@@ -86,9 +117,13 @@ impl ResultFolder {
                 Err(_) => {}
             }
         }
+        self.write(document)
+    }
+
+    fn write(&self, document: &JobDocument) -> Result<()> {
         let text = serde_json::to_string_pretty(document)
             .map_err(|e| Error::internal("job.json cannot be written").because(e))?;
-        let (from, to) = (self.path.join("job.json.part"), self.path.join("job.json"));
+        let (from, to) = (self.path.join(part(JOB)), self.path.join(JOB));
         fs::write(&from, text + "\n")
             .and_then(|()| fs::rename(&from, &to))
             .map_err(|e| unwritten(&to, e))
