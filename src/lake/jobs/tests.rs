@@ -146,6 +146,13 @@ async fn files_of_manifests_are_found_as_those_by_themselves_are_also_folded() {
 }
 
 #[test]
+fn a_job_takes_no_more_room_than_it_must() {
+    // There may be hundreds of thousands; their keys come on top.
+    assert_eq!(size_of::<LandedJob>(), 80);
+    assert_eq!(size_of::<(Place, Place)>(), 8);
+}
+
+#[test]
 fn a_text_that_is_no_hash_stands_for_itself() {
     assert_eq!(compact::<2>("0aF1"), [0x0a, 0xf1]);
     for (one, other) in [

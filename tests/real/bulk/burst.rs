@@ -123,6 +123,34 @@ fn holds(yard: &Yard, dropped: &Dropped, policy: &str) {
     ));
 }
 
+/// Where copies are loaded, each but the first that landed says what it doubles, whoever landed it.
+fn flagged(yard: &Yard, dropped: &Dropped) {
+    let mut landed: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for job in yard.jobs().values() {
+        if job["state"] != "JobComplete" || job["accepted"] == 0 {
+            continue;
+        }
+        let key = job["files"][0]["key"].as_str().unwrap();
+        let name = key.strip_prefix(&format!("{STREAM}/")).unwrap();
+        let reason = job["reason"].as_str().unwrap_or_default().to_owned();
+        let number = dropped.names[name];
+        landed.entry(number).or_default().push(reason);
+    }
+    let mut doubled = 0;
+    for (number, reasons) in &landed {
+        let names = dropped.names.values().filter(|of| *of == number).count();
+        assert_eq!(reasons.len(), names, "content {number}: {reasons:?}");
+        let (flagged, plain): (Vec<_>, Vec<_>) = reasons
+            .iter()
+            .partition(|r| r.starts_with("loaded, though "));
+        assert_eq!(flagged.len(), names - 1, "content {number}: {reasons:?}");
+        assert!(plain.iter().all(|r| r.is_empty()), "{reasons:?}");
+        doubled += flagged.len();
+    }
+    assert_eq!(landed.len(), dropped.contents.len());
+    tell(&format!("burst: {doubled} copies flagged"));
+}
+
 fn runs(policy: &str) {
     let seed = seed(&format!("bulk_burst_{policy}"));
     let mut rng = SmallRng::seed_from_u64(seed);
@@ -179,6 +207,9 @@ fn runs(policy: &str) {
     sleeper.stop();
     first.stop();
     holds(&yard, &dropped, policy);
+    if policy == "load" {
+        flagged(&yard, &dropped);
+    }
     let before = yard.verify();
     std::fs::remove_dir_all(yard.bucket().join("_results")).unwrap();
     let _ = std::fs::remove_dir_all(yard.lake().join(format!("{STREAM}__dll/_weir/jobs")));
