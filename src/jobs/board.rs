@@ -92,13 +92,14 @@ impl JobBoard {
 }
 
 impl Board {
-    /// A job came to its end; the one that did first is forgotten for it.
+    /// A job came to its end; the one that did first is forgotten for it, and still counts: the gauge
+    /// is watched for a further failure.
     fn end(&mut self, id: &JobId) {
         self.ended.push_back(id.clone());
         if self.ended.len() > ENDED
             && let Some(oldest) = self.ended.pop_front()
         {
-            self.remove(&oldest);
+            self.jobs.remove(&oldest);
         }
     }
 
