@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};
@@ -18,6 +18,9 @@ use crate::source::kafka::{TopicPartition, native};
 
 /// How long a question to the cluster may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long librdkafka is asked for what it said of its connections.
+const TOLD: Duration = Duration::from_millis(20);
 
 /// A topic of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +37,7 @@ pub struct Topic {
 #[derive(Clone)]
 pub struct Cluster {
     consumer: Arc<BaseConsumer<Context>>,
+    brokers: Arc<str>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -64,6 +68,7 @@ impl Cluster {
             .map_err(|e| refused(&e, &kafka.properties))?;
         Ok(Self {
             consumer: Arc::new(consumer),
+            brokers: kafka.brokers.as_str().into(),
         })
     }
 
@@ -82,20 +87,32 @@ impl Cluster {
         + 'static,
     ) -> Result<T> {
         let consumer = self.consumer.clone();
-        tokio::task::spawn_blocking(move || question(&consumer))
-            .await
-            .map_err(|e| Error::internal("a question to the broker died").because(e))?
-            .map_err(|e| Error::unreachable(format!("the broker did not tell {what}")).because(e))
+        let (answer, trouble) = tokio::task::spawn_blocking(move || {
+            let answer = question(&consumer);
+            if answer.is_err() {
+                // Why there is no connection, if nobody was told yet.
+                consumer.poll(TOLD);
+            }
+            (answer, consumer.context().take_trouble())
+        })
+        .await
+        .map_err(|e| Error::internal("a question to the broker died").because(e))?;
+        answer.map_err(|error| {
+            let brokers = &self.brokers;
+            let trouble = trouble.map(|trouble| format!(": {trouble}"));
+            let trouble = trouble.unwrap_or_default();
+            Error::unreachable(format!("{brokers} did not tell {what}{trouble}")).because(error)
+        })
     }
 
     /// The cluster's id.
     pub async fn cluster_id(&self) -> Result<String> {
-        let id = self
-            .ask("the cluster's id", |c| {
-                Ok(c.client().fetch_cluster_id(TIMEOUT))
-            })
-            .await?;
-        id.ok_or_else(|| Error::unreachable("the broker did not tell the cluster's id"))
+        let timed_out = KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut);
+        self.ask("the cluster's id", |c| {
+            let id = c.client().fetch_cluster_id(TIMEOUT);
+            id.ok_or(timed_out)
+        })
+        .await
     }
 
     /// Every topic of the cluster that the client may see, ordered by name.

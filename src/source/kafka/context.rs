@@ -26,6 +26,8 @@ pub(super) struct Context {
     revoke_deadline: Duration,
     pub(super) group: Mutex<Group>,
     is_down: Mutex<bool>,
+    /// What librdkafka last said of a connection that failed.
+    trouble: Mutex<Option<String>>,
 }
 
 /// What the group gave us, and what of it is fetched. Changed on the consumer's thread only.
@@ -69,7 +71,13 @@ impl Context {
             revoke_deadline,
             group: Mutex::default(),
             is_down: Mutex::default(),
+            trouble: Mutex::default(),
         }
+    }
+
+    /// Takes what was last said of a connection that failed.
+    pub(super) fn take_trouble(&self) -> Option<String> {
+        self.trouble.lock().take()
     }
 
     pub(super) fn send(&self, event: Event) {
@@ -114,6 +122,7 @@ impl ClientContext for Context {
             }
         } else {
             tracing::debug!(%error, reason, "librdkafka error");
+            *self.trouble.lock() = Some(reason.to_owned());
         }
     }
 
