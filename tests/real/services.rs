@@ -10,6 +10,8 @@ pub mod proxy;
 pub mod registry;
 #[path = "services/s3.rs"]
 pub mod s3;
+#[path = "services/shelf.rs"]
+pub mod shelf;
 
 use std::collections::HashMap;
 use std::net::TcpListener;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::yard::{STREAM, Yard, ended};
+use super::yard::{Yard, ended};
 use crate::instance::Weir;
 use crate::plan::{bulk_objects, tell};
 use crate::services::wait_for;
@@ -22,14 +22,9 @@ fn cpu(weir: &Weir) -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
-fn is_seen(yard: &mut Yard) {
-    let objects = bulk_objects();
+fn is_seen(yard: &mut Yard, objects: usize) {
     yard.poll = format!("{}s", POLL.as_secs());
-    let folder = yard.bucket().join(STREAM).join("old");
-    std::fs::create_dir_all(&folder).unwrap();
-    for number in 0..objects {
-        std::fs::write(folder.join(format!("{number:06}.csv")), "no\n").unwrap();
-    }
+    yard.plant((0..objects).map(|number| format!("old/{number:06}.csv")));
     yard.fail_all();
     let limit = Duration::from_secs(60 + objects as u64 / 100);
     let mut weir = yard.weir("weir", None);
@@ -95,10 +90,15 @@ fn is_seen(yard: &mut Yard) {
 
 #[test]
 fn a_new_drop_is_seen_beside_many_old_ones() {
-    is_seen(&mut Yard::local(SCHEMA, "id", ""));
+    is_seen(&mut Yard::local(SCHEMA, "id", ""), bulk_objects());
 }
 
 #[test]
 fn a_new_drop_is_seen_beside_many_old_ones_on_s3() {
-    is_seen(&mut Yard::s3(SCHEMA, "id", ""));
+    is_seen(&mut Yard::s3(SCHEMA, "id", ""), bulk_objects());
+}
+
+#[test]
+fn a_new_drop_is_seen_beside_many_old_ones_of_a_large_bucket() {
+    is_seen(&mut Yard::shelf(SCHEMA, "id", ""), 20 * bulk_objects());
 }

@@ -13,6 +13,7 @@ use weir::model::job::JobId;
 use crate::instance::Weir;
 use crate::services::process::Process;
 use crate::services::s3::{BUCKET, KEYS, S3};
+use crate::services::shelf::Shelf;
 use crate::services::{free_ports, python, wait_for};
 
 /// The stream, and the folder of its drops.
@@ -32,6 +33,8 @@ pub struct Yard {
     /// `bulk.poll`.
     pub poll: String,
     server: Option<S3>,
+    /// The bucket, where it is held in memory.
+    shelf: Option<Shelf>,
     folder: tempfile::TempDir,
 }
 
@@ -45,6 +48,7 @@ impl Yard {
             more: String::new(),
             poll: "500ms".to_owned(),
             server: None,
+            shelf: None,
             folder: tempfile::tempdir().unwrap(),
         }
     }
@@ -53,6 +57,13 @@ impl Yard {
     pub fn s3(schema: &str, key: &'static str, bulk: &str) -> Yard {
         let mut yard = Yard::local(schema, key, bulk);
         yard.server = Some(S3::start(yard.folder.path()));
+        yard
+    }
+
+    /// A lake on local disk, and a bucket on S3 that is held in memory.
+    pub fn shelf(schema: &str, key: &'static str, bulk: &str) -> Yard {
+        let mut yard = Yard::local(schema, key, bulk);
+        yard.shelf = Some(Shelf::start());
         yard
     }
 
@@ -80,6 +91,9 @@ impl Yard {
     /// Drops a file whole.
     pub fn drop(&self, name: &str, bytes: impl Into<Vec<u8>>) {
         let bytes = bytes.into();
+        if let Some(shelf) = &self.shelf {
+            return shelf.put(&format!("drop/{STREAM}/{name}"), bytes);
+        }
         match &self.server {
             None => {
                 let beside = self.folder().join("being-written");
@@ -116,12 +130,21 @@ impl Yard {
         weir::store::open(&url, &options.collect(), false).unwrap()
     }
 
+    fn bucket_url(&self) -> String {
+        match (&self.server, &self.shelf) {
+            (None, None) => format!("file://{}", self.bucket().display()),
+            _ => format!("s3://{BUCKET}/drop"),
+        }
+    }
+
     fn options(&self) -> BTreeMap<String, String> {
-        let Some(server) = &self.server else {
-            return BTreeMap::new();
+        let endpoint = match (&self.server, &self.shelf) {
+            (Some(server), _) => server.endpoint(),
+            (_, Some(shelf)) => shelf.endpoint(),
+            (None, None) => return BTreeMap::new(),
         };
         [
-            ("endpoint", server.endpoint()),
+            ("endpoint", endpoint),
             ("access_key_id", KEYS.0.to_owned()),
             ("secret_access_key", KEYS.1.to_owned()),
             ("region", "us-east-1".to_owned()),
@@ -189,17 +212,19 @@ impl Yard {
             std::fs::write(&path, text).unwrap();
             path
         };
-        let (lake, bucket) = match &self.server {
-            None => (
-                format!("file://{}", self.lake().display()),
-                format!("file://{}", self.bucket().display()),
-            ),
-            Some(_) => (format!("s3://{BUCKET}/lake"), format!("s3://{BUCKET}/drop")),
+        let lake = match &self.server {
+            None => format!("file://{}", self.lake().display()),
+            Some(_) => format!("s3://{BUCKET}/lake"),
         };
+        let bucket = self.bucket_url();
         let options = self.options().into_iter();
         let options: String = options
             .map(|(name, value)| format!("{name} = \"{value}\"\n"))
             .collect();
+        let lake_options = match &self.server {
+            None => String::new(),
+            Some(_) => format!("[lake.options]\n{options}"),
+        };
         write("schemas/drop/1.avsc", &self.schema);
         let (key, bulk) = (self.key, &self.bulk);
         write(
@@ -212,7 +237,7 @@ impl Yard {
         write(
             "weir.toml",
             &format!(
-                "[instance]\nid = \"{name}\"\n[lake]\nurl = \"{lake}\"\nfsync = false\n[lake.options]\n{options}\
+                "[instance]\nid = \"{name}\"\n[lake]\nurl = \"{lake}\"\nfsync = false\n{lake_options}\
                  [bulk]\nurl = \"{bucket}\"\npoll = \"{}\"\nsettle = \"500ms\"\n[bulk.options]\n{options}\
                  [http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"info,weir::jobs=debug\"\n{}",
                 self.poll, self.more
@@ -222,22 +247,35 @@ impl Yard {
 
     /// Every `job.json` in the bucket, by its key.
     pub fn jobs(&self) -> BTreeMap<String, Value> {
+        if let Some(shelf) = &self.shelf {
+            let all = shelf.under("drop/_results/").into_iter();
+            let jobs = all.filter(|(key, _)| key.ends_with("/job.json"));
+            return jobs
+                .map(|(key, text)| (key, serde_json::from_slice(&text).unwrap()))
+                .collect();
+        }
         let mut found = BTreeMap::new();
         let results = self.bucket().join("_results");
         collect(&results, &results, &mut found);
         found
     }
 
+    /// Drops objects that are no CSV of the stream's.
+    pub fn plant(&self, names: impl Iterator<Item = String>) {
+        for name in names {
+            if let Some(shelf) = &self.shelf {
+                shelf.put(&format!("drop/{STREAM}/{name}"), "no\n");
+                continue;
+            }
+            let path = self.bucket().join(STREAM).join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "no\n").unwrap();
+        }
+    }
+
     /// Writes for each object that is there the result of a job that failed.
     pub fn fail_all(&self) {
-        let (url, options) = match &self.server {
-            None => (
-                format!("file://{}", self.bucket().display()),
-                BTreeMap::new(),
-            ),
-            Some(_) => (format!("s3://{BUCKET}/drop"), self.options()),
-        };
-        let options = options.into_iter();
+        let (url, options) = (self.bucket_url(), self.options().into_iter());
         let bucket = weir::bucket::Bucket::open(
             &weir::config::Bucket {
                 url: url::Url::parse(&url).unwrap(),
@@ -266,6 +304,10 @@ impl Yard {
                             "failed_rows": null
                         });
                         let key = weir::bucket::names::job_document(&object.key, &id);
+                        if let Some(shelf) = &self.shelf {
+                            shelf.put(&format!("drop/{key}"), job.to_string());
+                            continue;
+                        }
                         let path = self.bucket().join(key);
                         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                         std::fs::write(path, job.to_string()).unwrap();
