@@ -93,9 +93,9 @@ fn inside<'a>(bucket: Option<&Bucket>, wanted: &'a str, prefixes: &[&str]) -> Op
             return Some(key);
         }
     }
-    let folders = wanted.match_indices('/').map(|(at, _)| &wanted[at + 1..]);
-    let is_taken = |key: &&str| prefixes.iter().any(|prefix| key.starts_with(prefix));
-    folders.filter(is_taken).last()
+    let mut folders = wanted.match_indices('/').map(|(at, _)| &wanted[at + 1..]);
+    let named = prefixes.iter().filter(|prefix| !prefix.is_empty());
+    folders.find(|key| named.clone().any(|prefix| key.starts_with(prefix)))
 }
 
 /// The known key that has the same name in another folder.
@@ -148,10 +148,11 @@ mod tests {
 
     #[test]
     fn a_path_into_the_bucket_has_a_key() {
-        let prefixes = ["orders/", "returns/"];
+        let prefixes = ["orders/", "returns/", ""];
         for (wanted, key) in [
             ("drop/orders/x.csv", Some("orders/x.csv")),
             ("/var/lib/drop/returns/x.csv", Some("returns/x.csv")),
+            ("drop/orders/returns/x.csv", Some("orders/returns/x.csv")),
             ("orders/x.csv", None),
             ("x.csv", None),
         ] {

@@ -4,6 +4,7 @@
 //! landed.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::error::Result;
 use crate::jobs::known::{KnownJob, KnownJobs, ToldBy, Trace};
@@ -50,16 +51,15 @@ impl KnownJobs {
         let time = match created {
             Some(created) => Some(created.as_nanosecond()),
             None if version > 0 => {
-                if !times.contains_key(&trace.of) {
-                    let found = jobs::times(&self.store, self.stream(trace)).await?;
-                    times.insert(trace.of, found);
-                }
+                let times = match times.entry(trace.of) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(unknown) => {
+                        unknown.insert(jobs::times(&self.store, self.stream(trace)).await?)
+                    }
+                };
                 // What left the log landed before all that is in it.
-                let times = times.get(&trace.of);
-                times.and_then(|times| {
-                    let first = || times.values().min();
-                    times.get(&version).or_else(first).copied()
-                })
+                let first = || times.values().min();
+                times.get(&version).or_else(first).copied()
             }
             None => None,
         };
