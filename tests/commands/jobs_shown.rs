@@ -148,7 +148,17 @@ fn a_file_that_nobody_takes_is_told_with_its_manifest() {
         "the manifest r/all.job.json names it (job {}, Aborted)",
         job["id"].as_str().unwrap()
     );
-    assert_eq!(lines(&text, "reason"), [words], "{text}");
+    assert_eq!(lines(&text, "reason"), [words.as_str()], "{text}");
+    // Whoever waits for it is told the same.
+    std::thread::scope(|scope| {
+        let watched = scope.spawn(|| site.run(&["jobs", "show", "r/days/b.csv", "--watch"]));
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        std::fs::remove_file(site.path("drop/r/days/b.csv")).unwrap();
+        let done = watched.join().unwrap();
+        assert_eq!(done.code, 1, "{done:?}");
+        let gone = "weir: r/days/b.csv went away or changed before the job was begun";
+        assert_eq!(done.stderr, format!("{words}\n{gone}\n"));
+    });
 }
 
 #[test]

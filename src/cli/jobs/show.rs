@@ -85,10 +85,17 @@ async fn watch(meant: &mut Meant) -> Result<KnownJob> {
     let clock = Clock::system();
     let line = output::line("records")?;
     let mut waits = Waits::from(clock.tick());
+    let mut by = None;
     let job = loop {
         let job = meant.read().await?;
         tell(&line, &job);
-        for words in waits.words(&job, clock.tick()) {
+        if by.is_none() {
+            // It is looked for once: a listing each time would be dear.
+            by = Some(manifest(meant, &job).await?);
+        }
+        let manifest = by.iter().flatten().next();
+        let reason = reason(&job, manifest.filter(|_| job.told_by == ToldBy::Drop));
+        for words in waits.words(&job, reason, clock.tick()) {
             line.suspend(|| output::notice(&words));
         }
         meant.trace.key.clone_from(&job.key);
@@ -123,16 +130,15 @@ impl Waits {
         }
     }
 
-    /// What is new: the reason that the job has, and once that nobody begins it.
-    fn words(&mut self, job: &KnownJob, now: Tick) -> Vec<String> {
+    /// What is new: the reason why it waits, and once that nobody begins it.
+    fn words(&mut self, job: &KnownJob, reason: Option<String>, now: Tick) -> Vec<String> {
         let mut words = Vec::new();
         if job.is_over() {
             return words;
         }
-        if job.reason.is_some() && job.reason != self.reason {
-            self.reason.clone_from(&job.reason);
-            let reason = job.reason.as_deref().unwrap_or_default();
+        if let Some(reason) = reason.filter(|reason| self.reason.as_ref() != Some(reason)) {
             words.push(output::escaped(reason.as_bytes()));
+            self.reason = Some(reason);
         }
         match job.state {
             JobState::UploadComplete if now.since(self.since) < UNBEGUN => {}
