@@ -47,14 +47,20 @@ impl Work {
         loop {
             self.halted()?;
             let shared = self.shared.clone();
-            let (known, reason) = {
+            let looked = {
                 let mut landed = shared.landed.lock().await;
                 landed.look(&shared.store, shared.stream()).await?;
-                if let Some(landed) = landed.by_id(self.job.id.as_str()).cloned() {
-                    return self.find_what_landed(&landed).await;
+                match landed.by_id(self.job.id.as_str()).cloned() {
+                    Some(landed) => Err(landed),
+                    None => {
+                        let reason = self.beside(&landed, &candidate)?;
+                        Ok((landed.newest().unwrap_or(0), reason))
+                    }
                 }
-                let reason = self.beside(&landed, &candidate)?;
-                (landed.newest().unwrap_or(0), reason)
+            };
+            let (known, reason) = match looked {
+                Ok(looked) => looked,
+                Err(landed) => return self.find_what_landed(&landed).await,
             };
             let refuse = |other: &JobRecord| match job.is_reload {
                 true => None,

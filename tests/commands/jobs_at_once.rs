@@ -1,14 +1,19 @@
 //! Jobs of one file or content that two instances have in hand at once.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
 use crate::site::{Daemon, Site, wait};
 
 const GOOD: &str = "id,name,amount\n1,a,1\n2,b,2\n";
 
-/// An instance that falls asleep with its first job read and judged, right before the job's commit.
+/// To fall asleep with the first job read and judged, right before its commit.
+const SLEEPS: (&str, &str) = ("WEIR_FAIL_POINT", "before_put:1:freeze");
+
 fn sleeper(site: &Site) -> Daemon {
-    site.daemon_with("sleeper.log", &[("WEIR_FAIL_POINT", "before_put:1:freeze")])
+    site.daemon_with("sleeper.log", &[SLEEPS])
 }
 
 fn other(site: &Site) -> Daemon {
@@ -77,4 +82,44 @@ fn the_same_content_at_once_under_two_names_is_flagged_once() {
     slow.stop();
     quick.stop();
     assert_eq!(site.proven(), [4, 4, 0]);
+}
+
+/// The records that a daemon says it has landed.
+fn landed(daemon: &Daemon) -> u64 {
+    let log = daemon.log();
+    let (_, address) = log.split_once("address=").unwrap();
+    let mut stream = TcpStream::connect(address.split(' ').next().unwrap()).unwrap();
+    let request = b"GET /metrics HTTP/1.1\r\nHost: weir\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let rows = answer.lines().filter_map(|line| {
+        let line = line.strip_prefix("weir_records_total{")?;
+        let (labels, rows) = line.split_once("} ")?;
+        labels.contains("\"accepted\"").then_some(rows)
+    });
+    rows.map(|rows| rows.parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn a_job_that_two_instances_have_in_hand_is_landed_and_counted_once() {
+    let site = Site::new("");
+    // One that looks at its claims seldom, and so goes on before it finds that it lost one.
+    let settings = [SLEEPS, ("WEIR__BULK__POLL", "10s")];
+    let slow = site.daemon_with("sleeper.log", &settings);
+    site.place("r/a.csv", GOOD);
+    sleeps(&slow);
+    // Its claim is lost, and what it had staged.
+    std::fs::remove_dir_all(site.path("lake/r__dll/_weir/jobs")).unwrap();
+    let quick = other(&site);
+    assert_eq!(shown(&site.complete("r/a.csv")), ("JobComplete", 2, ""));
+    slow.signal("-CONT");
+    wait("the sleeper brings it to its end too", || {
+        slow.log().contains("job ended").then_some(())
+    });
+    assert_eq!((landed(&quick), landed(&slow)), (2, 0));
+    assert_eq!(shown(&site.complete("r/a.csv")), ("JobComplete", 2, ""));
+    slow.stop();
+    quick.stop();
+    assert_eq!(site.proven(), [2, 2, 0]);
 }
