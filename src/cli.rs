@@ -6,6 +6,7 @@
 
 mod check;
 mod completions;
+mod connect;
 mod demo;
 mod jobs;
 mod load;

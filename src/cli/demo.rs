@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::app::{App, Parts};
 use crate::bucket::names;
 use crate::cli::run::{runtime, signals, watch_signals};
-use crate::cli::{Context, EXIT_INCOMPLETE, Format, numbers, output, rejects, verify};
+use crate::cli::{Context, EXIT_INCOMPLETE, Format, connect, numbers, output, rejects, verify};
 use crate::clock::Clock;
 use crate::config::{Config, Log};
 use crate::error::{Error, Result};
@@ -95,7 +95,7 @@ async fn demo(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
         shutdown: stop.clone(),
         look_again: tokio::sync::watch::channel(0).1,
     };
-    let store = verify::open_lake(&config)?;
+    let store = connect::lake(&config)?;
     let (clock, jobs) = (parts.clock.clone(), parts.jobs.clone());
     if arguments.serve {
         serve(&config, &parts).await?;

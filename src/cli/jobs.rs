@@ -15,8 +15,7 @@ use serde::Serialize;
 
 use crate::bucket::Bucket;
 use crate::cli::run::runtime;
-use crate::cli::verify::open_lake;
-use crate::cli::{Context, Format, numbers, output, streams};
+use crate::cli::{Context, Format, connect, numbers, output, streams};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::jobs::known::{KnownJob, KnownJobs};
@@ -113,7 +112,7 @@ async fn open(config: &Config, stream: Option<&str>) -> Result<KnownJobs> {
     let bucket = bucket
         .map(|bucket| Bucket::open(bucket, None))
         .transpose()?;
-    let mut jobs = KnownJobs::of(&open_lake(config)?, bucket, &streams);
+    let mut jobs = KnownJobs::of(&connect::lake(config)?, bucket, &streams);
     jobs.look().await?;
     Ok(jobs)
 }

@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::cli::run::runtime;
-use crate::cli::verify::open_lake;
-use crate::cli::{Context, Format, output, streams};
+use crate::cli::{Context, Format, connect, output, streams};
 use crate::error::Result;
 use crate::load::{Loaded, Loader};
 use crate::model::job::{JobDocument, JobState};
@@ -40,7 +39,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
     context.arm_fail_point();
     let stream = streams::one(&config, &arguments.stream)?;
     let loaded = runtime()?.block_on(async {
-        let store = open_lake(&config)?;
+        let store = connect::lake(&config)?;
         let mut loader = Loader::open(&config, store, stream).await?;
         let mut loaded = Vec::with_capacity(arguments.files.len());
         for path in &arguments.files {

@@ -9,8 +9,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::cli::run::runtime;
-use crate::cli::verify::open_lake;
-use crate::cli::{Context, Format, numbers, output, streams};
+use crate::cli::{Context, Format, connect, numbers, output, streams};
 use crate::clock::Clock;
 use crate::config::{Config, Stream};
 use crate::error::{Error, Result};
@@ -18,7 +17,6 @@ use crate::pipeline::assignment::Topics;
 use crate::positions::change::{self, Change, Known};
 use crate::positions::standing::{Standing, standings};
 use crate::positions::{Changed, Operator, TableNow, ask_broker, topics_of};
-use crate::source::kafka::Cluster;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -106,15 +104,6 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
     }
 }
 
-/// The configured cluster.
-pub(crate) fn cluster(config: &Config) -> Result<Cluster> {
-    let kafka = config
-        .kafka
-        .as_ref()
-        .ok_or_else(|| Error::config("there is no [kafka] in the settings"))?;
-    Cluster::connect(kafka, &config.instance)
-}
-
 #[derive(Debug, Serialize)]
 struct StreamPositions {
     stream: String,
@@ -127,7 +116,7 @@ async fn show(
     streams: &[Arc<Stream>],
     offline: bool,
 ) -> Result<ExitCode> {
-    let store = open_lake(config)?;
+    let store = connect::lake(config)?;
     let mut tables = Vec::with_capacity(streams.len());
     for stream in streams {
         let table = TableNow::read(&store, &stream.name).await?;
@@ -137,7 +126,7 @@ async fn show(
         true => None,
         false => {
             let topics = tables.iter().flat_map(|(_, t)| topics_of(&t.view));
-            match ask_broker(&cluster(config)?, topics.collect()).await {
+            match ask_broker(&connect::cluster(config)?, topics.collect()).await {
                 Ok(broker) => Some(broker),
                 Err(error) if error.is_outage() => {
                     output::notice(&format!("weir: {error}; the table's side only is shown"));
@@ -230,8 +219,8 @@ async fn land(
             stream.name
         )));
     }
-    let store = open_lake(config)?;
-    let cluster = cluster(config)?;
+    let store = connect::lake(config)?;
+    let cluster = connect::cluster(config)?;
     let operator =
         Operator::open(&store, stream, cluster, &config.instance, Clock::system()).await?;
     let changed = operator.change(topic, judge).await?;

@@ -11,8 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::run::runtime;
-use crate::cli::verify::open_lake;
-use crate::cli::{Context, Format, numbers, output, streams};
+use crate::cli::{Context, Format, connect, numbers, output, streams};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::lake::layout;
@@ -79,7 +78,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
 
 /// The rejects table of a stream, which is there once the stream was started.
 async fn open(config: &Config, stream: &str) -> Result<RejectsTable> {
-    let store = open_lake(config)?;
+    let store = connect::lake(config)?;
     let opened = RejectsTable::open(&store, stream).await;
     if opened.is_err() {
         let objects = store.objects();

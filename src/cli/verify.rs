@@ -11,12 +11,11 @@ use comfy_table::Table;
 use serde::Serialize;
 
 use crate::cli::run::runtime;
-use crate::cli::{Context, Format, output, streams};
-use crate::config::Config;
+use crate::cli::{Context, Format, connect, output, streams};
 use crate::error::Result;
 use crate::lake::verify::{Finding, FindingKind, Step, StreamReport, verify};
 use crate::positions::standing::Standing;
-use crate::store::{self, Store};
+use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -54,7 +53,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
             true => Some(against_log::connect(&config).await?),
             false => None,
         };
-        let store = open_lake(&config)?;
+        let store = connect::lake(&config)?;
         let mut proofs = Vec::with_capacity(streams.len());
         for stream in &streams {
             let report = prove(&store, &stream.name).await?;
@@ -82,11 +81,6 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
             }
         }
     })
-}
-
-/// The configured lake.
-pub(crate) fn open_lake(config: &Config) -> Result<Store> {
-    store::open(&config.lake.url, &config.lake.options, config.lake.fsync)
 }
 
 /// The proof of one stream, with a bar while it goes on.

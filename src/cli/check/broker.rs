@@ -1,7 +1,7 @@
 //! The broker's part of the checklist: who it is, and whether the streams' topics are there.
 
 use crate::cli::check::Check;
-use crate::cli::positions::cluster;
+use crate::cli::connect;
 use crate::config::keys::nearest_word;
 use crate::config::{Config, Stream, TopicSelect};
 use crate::error::{Error, Kind, Result};
@@ -17,7 +17,7 @@ pub(super) async fn checks(config: &Config) -> Vec<Check> {
         return Vec::new();
     };
     let asked = async {
-        let cluster = cluster(config)?;
+        let cluster = connect::cluster(config)?;
         let id = cluster.cluster_id().await?;
         Ok::<_, Error>((id, cluster.topics().await?))
     };

@@ -11,8 +11,7 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 
 use crate::cli::run::{runtime, signals};
-use crate::cli::verify::open_lake;
-use crate::cli::{Context, EXIT_INCOMPLETE, Format, code_of, output, streams};
+use crate::cli::{Context, EXIT_INCOMPLETE, Format, code_of, connect, output, streams};
 use crate::clock::Micros;
 use crate::config::{Config, Stream, units};
 use crate::error::{Error, Kind, Result};
@@ -88,7 +87,7 @@ async fn report(
     text: &str,
     arguments: &Arguments,
 ) -> Result<Report> {
-    let store = open_lake(config)?;
+    let store = connect::lake(config)?;
     let Candidate {
         registration,
         name,

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::positions;
 use crate::cli::verify::Proof;
+use crate::cli::{connect, positions};
 use crate::config::Config;
 use crate::error::Result;
 use crate::lake::View;
@@ -18,7 +18,7 @@ use crate::store::Store;
 
 /// The configured cluster, once it has answered.
 pub(super) async fn connect(config: &Config) -> Result<Cluster> {
-    let cluster = positions::cluster(config)?;
+    let cluster = connect::cluster(config)?;
     cluster.cluster_id().await?;
     Ok(cluster)
 }
