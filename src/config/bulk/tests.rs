@@ -252,3 +252,15 @@ fn a_number_may_be_0_where_that_means_something() {
     let words = "does not tell date, hour and minute; as in \"%Y-%m-%d %H:%M:%S\"";
     assert_eq!(of("timestamp_format = \"%Q\""), Err(words.to_owned()));
 }
+
+#[test]
+fn columns_may_be_for_a_version_that_is_not_in_force_yet() {
+    let columns =
+        "unknown_fields = \"reject\"\n[bulk]\n[bulk.dialect]\nheader = false\ncolumns = [\"n\"]";
+    let config = read(columns).map_err(|p| p.to_string()).unwrap();
+    let other = r#"{"type": "record", "name": "R", "fields": [
+        {"name": "n", "type": "long"}, {"name": "m", "type": "long"}]}"#;
+    let schema = crate::schema::parse::parse("r", 2, other, false).unwrap();
+    let stream = config.streams[0].at_version(&schema).unwrap();
+    assert_eq!(stream.schema.version, 2);
+}
