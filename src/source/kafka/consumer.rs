@@ -302,7 +302,8 @@ impl Worker {
     }
 
     /// Leaves the group, so that the others need not wait for this member's session to end. The
-    /// consumer itself closes with its last handle.
+    /// consumer itself is never closed: that would wait for offsets that a broker which is away does not
+    /// take, for longer than a stop may last, and the process ends behind this.
     fn leave(mut self) {
         self.feeds.clear();
         self.consumer.unsubscribe();
@@ -312,5 +313,6 @@ impl Worker {
         {
             self.serve(IDLE);
         }
+        std::mem::forget(self.consumer);
     }
 }
