@@ -54,6 +54,10 @@ impl Cluster {
     pub fn connect(kafka: &crate::config::Kafka, client_id: &str) -> Result<Self> {
         check_properties(&kafka.properties)?;
         let mut config = ClientConfig::new();
+        // Nothing is fetched: what a consumer may be given for its fetches fits in any case.
+        config
+            .set("receive.message.max.bytes", "536870912")
+            .set("fetch.max.bytes", "1048576");
         for (key, value) in &kafka.properties {
             config.set(key, &value.0);
         }

@@ -51,3 +51,13 @@ fn a_client_that_cannot_be_made_shows_no_value() {
     );
     assert!(!format!("{error} {error:?}").contains(CANARY), "{error:?}");
 }
+
+#[test]
+fn whoever_only_asks_takes_what_a_consumer_takes() {
+    let kafka = Kafka {
+        brokers: "127.0.0.1:1".to_owned(),
+        group: "g".to_owned(),
+        properties: properties(&[("receive.message.max.bytes", "40000000")]),
+    };
+    assert!(Cluster::connect(&kafka, "c").is_ok());
+}
