@@ -209,7 +209,8 @@ impl Watch {
     /// What HTTP tells of a job that waits.
     pub(super) fn tell(&self, waiting: &Waiting, reason: Option<String>) {
         let lacks_files = waiting.job.files.is_empty() && waiting.job.fault.is_none();
-        let document = JobDocument {
+        let before = self.shared.board.get(waiting.job.id.as_str());
+        let mut document = JobDocument {
             state: match lacks_files {
                 true => JobState::Open,
                 false => JobState::UploadComplete,
@@ -217,6 +218,9 @@ impl Watch {
             reason,
             ..self.shared.new_document(&waiting.job)
         };
+        if let Some(before) = before.filter(|before| !before.state.is_final()) {
+            document.created_at = before.created_at;
+        }
         self.shared.board.set(&document);
     }
 

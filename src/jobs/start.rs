@@ -99,7 +99,7 @@ impl Watch {
                 continue;
             };
             let document = match document {
-                Ok(document) => document.filter(|d| d.id == id && d.state.is_final()),
+                Ok(document) => document.filter(|d| d.id == id),
                 Err(error) => {
                     // It holds up no other.
                     tracing::debug!(job = %id, %error, "job.json could not be read");
@@ -108,6 +108,11 @@ impl Watch {
                     continue;
                 }
             };
+            if let Some(begun) = document.as_ref().filter(|d| !d.state.is_final()) {
+                // What is told of it from now on keeps when it was found.
+                self.shared.board.set(begun);
+            }
+            let document = document.filter(|d| d.state.is_final());
             let live = self.live.get(id.as_str());
             let holds = match &document {
                 Some(document) => holds(document, &waiting, &*shared.landed.lock().await),

@@ -91,6 +91,9 @@ fn whoever_watches_is_told_what_a_job_waits_for() {
         })
     };
     let first = open("waits for r/b.csv");
+    // It was found when it was, whoever waits for its files now.
+    daemon.stop();
+    let daemon = site.daemon();
     std::thread::scope(|scope| {
         let watched = scope.spawn(|| site.run(&["jobs", "show", "r/all.job.json", "--watch"]));
         // Long enough for a look or two of whoever watches.
