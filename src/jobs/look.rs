@@ -11,6 +11,7 @@ use crate::bucket::listing::Piece;
 use crate::bucket::names::{self, Kind};
 use crate::bucket::settle::Settling;
 use crate::clock::Tick;
+use crate::config::After;
 use crate::error::Result;
 use crate::jobs::drops::{JobDrop, Manifest};
 use crate::jobs::queue::{Gathering, Waiting};
@@ -289,26 +290,41 @@ impl Watch {
                 return Ok(());
             }
             let results = Results::of(&shared.bucket, &holder.key, job);
-            let document = results.read().await?;
-            if let Some(mut document) = document.filter(|d| d.id == *job && !d.state.is_final()) {
-                let landed = shared.landed.lock().await.by_id(job.as_str()).is_some();
-                if landed {
+            match results.read().await?.filter(|d| d.id == *job) {
+                Some(document) if document.state.is_final() => self.put_back(&document).await,
+                Some(document) if shared.landed.lock().await.by_id(job.as_str()).is_some() => {
                     // Its result is written by the parts that are there yet.
                     self.add(JobDrop::of_result(&document, &holder.key), None);
                     return Ok(());
                 }
-                document.state = JobState::Failed;
-                document.reason = Some(format!(
-                    "{} was deleted or changed before it was read to its end",
-                    holder.key
-                ));
-                document.finished_at = Some(shared.now());
-                results.write(&document).await?;
-                shared.board.set(&document);
+                Some(mut document) => {
+                    document.state = JobState::Failed;
+                    document.reason = Some(format!(
+                        "{} was deleted or changed before it was read to its end",
+                        holder.key
+                    ));
+                    document.finished_at = Some(shared.now());
+                    results.write(&document).await?;
+                    shared.board.set(&document);
+                }
+                None => {}
             }
         }
         tracing::info!(stream = shared.stream(), %job, "clearing what is left of a job that ended or whose drop is gone");
         shared.claims.clear(job).await
+    }
+
+    /// Puts back what a crash left aside while the drop of a job was deleted: a newer one may have
+    /// come in its place.
+    async fn put_back(&self, document: &JobDocument) {
+        if self.shared.bulk.after != After::Delete {
+            return;
+        }
+        for file in &document.files {
+            if let Err(error) = self.shared.bucket.delete_if(&file.key, |_| false).await {
+                tracing::warn!(key = file.key, %error, "what may be aside of a deleted file could not be put back");
+            }
+        }
     }
 
     /// Takes away what is left of jobs whose objects are gone, and that nobody works on.

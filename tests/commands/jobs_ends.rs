@@ -2,6 +2,7 @@
 //! another table counts.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::site::{Site, document_of};
 
@@ -136,5 +137,25 @@ fn files_wait_for_a_manifest_that_does_not_hold_still_yet() {
     assert_eq!(outcome(&job), ("JobComplete", 1, 1), "{job:#}");
     daemon.stop();
     assert_eq!(site.jobs().len(), 2);
+    assert_eq!(site.proven(), [3, 2, 1]);
+}
+
+#[test]
+fn a_newer_drop_that_a_crash_put_aside_is_taken() {
+    let site = Site::new("after = \"delete\"");
+    site.place("r/a.csv", MIXED);
+    site.dies_at("before_clear:1");
+    // As if it had died in the middle of deleting the drop, in whose place a newer one had come.
+    let digest = Sha256::digest("r/a.csv");
+    let name: String = digest[..8].iter().map(|b| format!("{b:02x}")).collect();
+    std::fs::remove_file(site.path("drop/r/a.csv")).unwrap();
+    site.place(&format!("r/.weir-{name}"), "id,name,amount\n7,g,7\n");
+    let daemon = site.daemon();
+    crate::site::wait("the newer one lands", || {
+        let (code, report) = site.json(&["verify", "r"]);
+        let sources = report["streams"][0]["sources"].as_array()?;
+        (code == 0 && sources.len() == 2).then_some(())
+    });
+    daemon.stop();
     assert_eq!(site.proven(), [3, 2, 1]);
 }
