@@ -94,20 +94,30 @@ fn whoever_watches_is_told_what_a_job_waits_for() {
     // It was found when it was, whoever waits for its files now.
     daemon.stop();
     let daemon = site.daemon();
-    std::thread::scope(|scope| {
-        let watched = scope.spawn(|| site.run(&["jobs", "show", "r/all.job.json", "--watch"]));
-        // Long enough for a look or two of whoever watches.
-        std::thread::sleep(std::time::Duration::from_secs(3));
-        site.place("r/b.csv", "id,name,amount\n1,a,1\n");
-        let second = open("waits for r/c.csv");
-        assert_eq!(first["created_at"], second["created_at"]);
-        std::thread::sleep(std::time::Duration::from_secs(3));
-        site.place("r/c.csv", "id,name,amount\n2,b,2\n");
-        let done = watched.join().unwrap();
-        assert_eq!(done.code, 0, "{done:?}");
-        assert_eq!(done.stderr, "waits for r/b.csv\nwaits for r/c.csv\n");
-        assert!(!done.stdout.contains("waits for"), "{done:?}");
-    });
+    let (out, told) = (site.path("out"), site.path("told"));
+    let mut watching = site
+        .command()
+        .args(["jobs", "show", "r/all.job.json", "--watch"])
+        .stdout(std::fs::File::create(&out).unwrap())
+        .stderr(std::fs::File::create(&told).unwrap())
+        .spawn()
+        .unwrap();
+    let is_told = |lines: &str| {
+        wait(lines, || {
+            let text = std::fs::read_to_string(&told).unwrap();
+            (text == lines).then_some(())
+        });
+    };
+    is_told("waits for r/b.csv\n");
+    site.place("r/b.csv", "id,name,amount\n1,a,1\n");
+    let second = open("waits for r/c.csv");
+    assert_eq!(first["created_at"], second["created_at"]);
+    is_told("waits for r/b.csv\nwaits for r/c.csv\n");
+    site.place("r/c.csv", "id,name,amount\n2,b,2\n");
+    let status = wait("whoever watches is done", || watching.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    is_told("waits for r/b.csv\nwaits for r/c.csv\n");
+    assert!(!std::fs::read_to_string(&out).unwrap().contains("waits for"));
     let job = site.complete("r/all.job.json");
     assert_eq!(job["created_at"], first["created_at"]);
     daemon.stop();

@@ -82,7 +82,7 @@ impl Site {
     }
 
     /// The binary with these settings, and none of those of whoever runs the tests.
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
         for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("WEIR_")) {
             command.env_remove(key);
