@@ -71,6 +71,13 @@ pub struct Field {
     pub is_key: bool,
 }
 
+impl Field {
+    /// True if a record without it is none of the schema's.
+    pub fn is_required(&self) -> bool {
+        self.default.is_none() && !self.value.nullable
+    }
+}
+
 /// A type and whether null is allowed beside it (`["null", T]` or `[T, "null"]`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Value {

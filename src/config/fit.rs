@@ -197,7 +197,7 @@ pub(super) fn column_faults(
             }));
         }
         let missing = fields.iter().filter(|f| !columns.contains(&f.external));
-        let missing = missing.filter(|f| f.default.is_none() && !f.value.nullable);
+        let missing = missing.filter(|f| f.is_required());
         let missing: Vec<String> = missing.map(|f| format!("{:?}", f.external)).collect();
         if !missing.is_empty() {
             let missing = missing.join(", ");

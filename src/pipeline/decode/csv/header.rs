@@ -83,7 +83,7 @@ impl Layout {
         }
         let absent = || fields.iter().zip(&columns).filter(|(_, c)| c.is_none());
         let missing = absent().map(|(field, _)| field);
-        let missing = missing.filter(|f| f.default.is_none() && !f.value.nullable);
+        let missing = missing.filter(|f| f.is_required());
         problems.extend(missing_columns(missing));
         if is_half_returned {
             let words = "keep all four weir_ columns in front, or remove all";
