@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::cli::run::runtime;
 use crate::cli::{Context, Format, connect, output, streams};
 use crate::error::Result;
-use crate::lake::verify::{Finding, FindingKind, Step, StreamReport, verify};
+use crate::lake::verify::{Finding, FindingKind, NO_TABLE, Step, StreamReport, verify};
 use crate::positions::standing::Standing;
 use crate::store::Store;
 
@@ -133,10 +133,8 @@ pub(crate) fn text(report: &StreamReport) -> String {
 /// The proof's outcome in a few words.
 pub(crate) fn outcome(report: &StreamReport) -> String {
     let read: i64 = report.sources.iter().map(|s| s.read).sum();
-    let is_table_less = |finding: &Finding| {
-        let starts = finding.message.starts_with("there is no table here");
-        finding.kind == FindingKind::Unreadable && starts
-    };
+    let is_table_less =
+        |finding: &Finding| finding.kind == FindingKind::Unreadable && finding.message == NO_TABLE;
     match report.findings.len() {
         2 if report.findings.iter().all(is_table_less) => {
             format!(

@@ -44,6 +44,9 @@ use tally::Tallies;
 
 pub use report::{Finding, FindingKind, Findings, Report, SourceReport, StreamReport};
 
+/// What is found of a table that is not there.
+pub const NO_TABLE: &str = "there is no table here, or its log is gone";
+
 /// Commits whose rows are read side by side.
 const PARALLEL: usize = 4;
 
@@ -113,10 +116,7 @@ async fn prove(store: &Store, stream: &str, progress: Progress) -> Result<Option
         return Ok(None);
     }
     let Some(newest) = ledger.newest() else {
-        findings.push(
-            Finding::new(FindingKind::Unreadable, &table)
-                .because("there is no table here, or its log is gone"),
-        );
+        findings.push(Finding::new(FindingKind::Unreadable, &table).because(NO_TABLE));
         return Ok(Some(StreamReport::new(stream, Vec::new(), findings)));
     };
     let audit = Audit {

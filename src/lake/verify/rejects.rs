@@ -14,7 +14,7 @@ use crate::lake::ledger::commit::LoggedCommit;
 use crate::lake::ledger::{Entry, Ledger};
 use crate::lake::state::TableState;
 use crate::lake::verify::report::{Finding, FindingKind, Findings};
-use crate::lake::verify::{file_id, followed};
+use crate::lake::verify::{NO_TABLE, file_id, followed};
 use crate::model::ledger::{RejectsFile, Role};
 use crate::model::position::APP_ID_DATA;
 use crate::store::Store;
@@ -50,10 +50,7 @@ impl RejectsTable {
         };
         let ledger = Ledger::open(&store.objects(), &this.table).await?;
         let Some(newest) = ledger.newest() else {
-            findings.push(
-                Finding::new(FindingKind::Unreadable, &this.table)
-                    .because("there is no table here, or its log is gone"),
-            );
+            findings.push(Finding::new(FindingKind::Unreadable, &this.table).because(NO_TABLE));
             return Ok(this);
         };
         let state = async {
