@@ -31,6 +31,19 @@ impl Bucket {
             _ => Ok(()),
         }
     }
+
+    /// Puts back what a deletion that broke off left aside of `key`. A remote store has nothing aside.
+    ///
+    /// # Errors
+    /// The disk does not allow it.
+    pub fn put_back(&self, key: &str) -> Result<()> {
+        let Some(folder) = self.store.folder() else {
+            return Ok(());
+        };
+        Place::of(folder, key)
+            .settle(&|_| false)
+            .map_err(|e| disk_error("put a drop back", e))
+    }
 }
 
 /// A local file, and where it is put aside: under a name that is never taken, in the same folder.

@@ -36,6 +36,11 @@ pub fn kind(key: &str) -> Kind {
     }
 }
 
+/// The folder of a key, with its slash; empty where it is in none.
+pub fn folder(key: &str) -> &str {
+    key.rfind('/').map_or("", |slash| &key[..=slash])
+}
+
 /// True for a file or a folder that nothing is taken from: of results, or with a dot in front of one of
 /// its parts.
 pub fn is_hidden(key: &str) -> bool {

@@ -134,7 +134,7 @@ impl Manifest {
     }
 
     fn of(key: &str, written: Written, bulk: &Bulk) -> Self {
-        let folder = key.rfind('/').map_or("", |slash| &key[..=slash]);
+        let folder = names::folder(key);
         let mut manifest = Self::default();
         let mut faults = Vec::new();
         match written.operation.as_str() {

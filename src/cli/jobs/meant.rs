@@ -3,7 +3,7 @@
 //! Owns: finding it by its id or by its drop's key, and the error where there is none. Does not own: which
 //! of a drop's jobs is the newest (`jobs::known`).
 
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, names};
 use crate::cli::jobs::open;
 use crate::cli::output;
 use crate::config::Config;
@@ -100,7 +100,7 @@ fn inside<'a>(bucket: Option<&Bucket>, wanted: &'a str, prefixes: &[&str]) -> Op
 
 /// The known key that has the same name in another folder.
 fn namesake<'a>(wanted: &str, known: &[&'a str]) -> Option<&'a str> {
-    let name = |key: &str| key.rfind('/').map_or(0, |slash| slash + 1);
+    let name = |key: &str| names::folder(key).len();
     let last = &wanted[name(wanted)..];
     let mut same = known.iter().filter(|key| key[name(key)..] == *last);
     same.next().copied()

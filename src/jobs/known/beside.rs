@@ -93,10 +93,7 @@ impl KnownJobs {
             .map(|(key, _)| key)
             .filter(|key| names::kind(key) == names::Kind::Manifest)
             // Names reach downward only.
-            .filter(|manifest| {
-                let folder = manifest.rfind('/').map_or("", |slash| &manifest[..=slash]);
-                key.starts_with(folder)
-            })
+            .filter(|manifest| key.starts_with(names::folder(manifest)))
             .collect();
         for manifest in manifests.into_iter().take(MANIFESTS) {
             let Some(text) = bucket.get(&manifest).await? else {
